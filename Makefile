@@ -1,0 +1,43 @@
+# Every target is a thin name for a script or one command; `make help` lists them.
+
+MODULES := . examples bench conformance
+SECONDS ?= 30
+CLIENTS ?= 32
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+.PHONY: help test race lint bench fuzz verify tidy services shop load
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## bring up what the tests need, then vet and test every module with the race detector
+	./test.sh
+
+race: ## the tests of one package, with the race detector: make race PKG=./session
+	go test -race -count=1 $(or $(PKG),./...)
+
+lint: ## gofmt and golangci-lint over every module
+	scripts/lint.sh
+
+bench: ## every benchmark of every module
+	@for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench . -benchmem ./...) || exit 1; done
+
+fuzz: ## every fuzz target, FUZZTIME each (default 30s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+verify: ## is everything formatted, tidy, and in step with the docs that describe it?
+	scripts/verify.sh
+
+tidy: ## go mod tidy in every module, then sync the workspace
+	@for m in $(MODULES); do (cd $$m && go mod tidy) || exit 1; done
+	go work sync
+
+services: ## start what the tests need and print the exports
+	@scripts/services.sh
+
+shop: ## run the example shop on an SQLite file
+	go run ./examples/shop
+
+load: ## SECONDS (30) of CLIENTS (32) placing orders, on every database
+	scripts/load.sh $(SECONDS) $(CLIENTS)
