@@ -1,0 +1,65 @@
+package query
+
+import "github.com/urutu-go/urutu/fault"
+
+// Bounds of a [PageRequest].
+const (
+	DefaultPageSize = 20
+	MaxPageSize     = 200
+	// MaxOffset is how far a page may lie behind the first row: databases read and throw away everything before it.
+	MaxOffset = 100_000
+)
+
+// PageRequest asks for one page, as list endpoints do: embed it in a filter struct.
+type PageRequest struct {
+	// Page is the page's number, counted from 0.
+	Page int `json:"page" query:"page" minimum:"0" doc:"Number of the page, counted from 0"`
+	// PageSize is the number of items on a page, from 1 to MaxPageSize. Defaults to DefaultPageSize.
+	PageSize int `json:"page_size" query:"page_size" minimum:"0" maximum:"200" doc:"Items on a page; 20 where it is 0 or left out"`
+}
+
+// Offset is the number of items before the page.
+func (p PageRequest) Offset() int { return p.Page * p.PageSize }
+
+// Normalize returns p with its defaults, or fault.BadRequest that names the field which is out of bounds.
+func (p PageRequest) Normalize() (PageRequest, error) {
+	if p.PageSize == 0 {
+		p.PageSize = DefaultPageSize
+	}
+	var bad fault.Field
+	switch {
+	case p.PageSize < 0 || p.PageSize > MaxPageSize:
+		bad = fault.Field{Name: "page_size", Message: "must be from 1 to 200"}
+	case p.Page < 0:
+		bad = fault.Field{Name: "page", Message: "must not be negative"}
+	case p.Page > MaxOffset/p.PageSize:
+		bad = fault.Field{Name: "page", Message: "is too far from the first"}
+	default:
+		return p, nil
+	}
+	return p, &fault.Error{Kind: fault.BadRequest, Op: "query.PageRequest", Fields: []fault.Field{bad}}
+}
+
+// Paginated is one page of a list.
+type Paginated[T any] struct {
+	// Items are the items on the page, empty past the end.
+	Items []T `json:"items" nullable:"false"`
+	// Total is the number of items on all pages, the same on every page, past the end too.
+	Total int64 `json:"total"`
+	// Page and PageSize are those of the request, with its defaults applied.
+	Page     int `json:"page"`
+	PageSize int `json:"page_size"`
+}
+
+// Transform maps the items of a page and keeps the rest. The first error ends it.
+func Transform[T, U any](p Paginated[T], f func(T) (U, error)) (Paginated[U], error) {
+	out := Paginated[U]{Items: make([]U, len(p.Items)), Total: p.Total, Page: p.Page, PageSize: p.PageSize}
+	for i, item := range p.Items {
+		u, err := f(item)
+		if err != nil {
+			return Paginated[U]{}, err
+		}
+		out.Items[i] = u
+	}
+	return out, nil
+}

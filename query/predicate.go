@@ -1,0 +1,122 @@
+package query
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+// Predicate is a condition on the rows of an entity's table. It is an immutable value: combining predicates makes new
+// ones, and the same predicate may be used in any number of queries at once. The zero Predicate holds for every row.
+type Predicate struct {
+	op   operator
+	col  column
+	args []unsafe.Pointer // the operands, each a pointer to a value of the column's type
+	text string           // the operand of a text match
+	kids []Predicate
+}
+
+type operator uint8
+
+const (
+	opTrue operator = iota
+	opEq
+	opNe
+	opLt
+	opLe
+	opGt
+	opGe
+	opIn
+	opNotIn
+	opIsNull
+	opNotNull
+	opContains
+	opPrefix
+	opSuffix
+	opEqFold
+	opAnd
+	opOr
+	opNot
+)
+
+// column is a column as its caller named it: by the address of the prototype's field, and its type.
+type column struct {
+	addr unsafe.Pointer
+	typ  reflect.Type
+}
+
+func columnOf[V any](col *V) column {
+	return column{addr: unsafe.Pointer(col), typ: reflect.TypeFor[V]()}
+}
+
+func operands[V any](vs []V) []unsafe.Pointer {
+	args := make([]unsafe.Pointer, len(vs))
+	for i := range vs {
+		args[i] = unsafe.Pointer(&vs[i])
+	}
+	return args
+}
+
+func compare[V any](op operator, col *V, v V) Predicate {
+	return Predicate{op: op, col: columnOf(col), args: []unsafe.Pointer{unsafe.Pointer(&v)}}
+}
+
+// Eq holds where the column equals v. A v that is stored as NULL (a nil pointer) finds the rows that are NULL.
+func Eq[V any](col *V, v V) Predicate { return compare(opEq, col, v) }
+
+// Ne holds where the column differs from v, as Go has it: a row that is NULL differs from every value.
+func Ne[V any](col *V, v V) Predicate { return compare(opNe, col, v) }
+
+// Lt holds where the column is less than v. NULL is not less than anything.
+func Lt[V any](col *V, v V) Predicate { return compare(opLt, col, v) }
+
+// Le holds where the column is at most v.
+func Le[V any](col *V, v V) Predicate { return compare(opLe, col, v) }
+
+// Gt holds where the column is greater than v.
+func Gt[V any](col *V, v V) Predicate { return compare(opGt, col, v) }
+
+// Ge holds where the column is at least v.
+func Ge[V any](col *V, v V) Predicate { return compare(opGe, col, v) }
+
+// In holds where the column equals one of vs. With none it holds for no row.
+func In[V any](col *V, vs ...V) Predicate {
+	return Predicate{op: opIn, col: columnOf(col), args: operands(append([]V(nil), vs...))}
+}
+
+// NotIn holds where the column equals none of vs; a row that is NULL equals none. With none it holds for every row.
+func NotIn[V any](col *V, vs ...V) Predicate {
+	return Predicate{op: opNotIn, col: columnOf(col), args: operands(append([]V(nil), vs...))}
+}
+
+// IsNull holds where the column is NULL.
+func IsNull[V any](col *V) Predicate { return Predicate{op: opIsNull, col: columnOf(col)} }
+
+// NotNull holds where the column is not NULL.
+func NotNull[V any](col *V) Predicate { return Predicate{op: opNotNull, col: columnOf(col)} }
+
+// Contains holds where a text column contains part. Case and accents matter; nothing in part is a wildcard.
+func Contains[V any](col *V, part string) Predicate { return match(opContains, col, part) }
+
+// HasPrefix holds where a text column begins with prefix. Case and accents matter.
+func HasPrefix[V any](col *V, prefix string) Predicate { return match(opPrefix, col, prefix) }
+
+// HasSuffix holds where a text column ends with suffix. Case and accents matter.
+func HasSuffix[V any](col *V, suffix string) Predicate { return match(opSuffix, col, suffix) }
+
+// EqFold holds where a text column equals v when the case of both is ignored.
+func EqFold[V any](col *V, v string) Predicate { return match(opEqFold, col, v) }
+
+func match[V any](op operator, col *V, text string) Predicate {
+	return Predicate{op: op, col: columnOf(col), text: text}
+}
+
+// And holds where all of ps do. With none it holds for every row.
+func And(ps ...Predicate) Predicate {
+	return Predicate{op: opAnd, kids: append([]Predicate(nil), ps...)}
+}
+
+// Or holds where one of ps does. With none it holds for no row.
+func Or(ps ...Predicate) Predicate { return Predicate{op: opOr, kids: append([]Predicate(nil), ps...)} }
+
+// Not holds where p does not. A comparison with NULL is neither, so that Not finds no more rows there than p did.
+func Not(p Predicate) Predicate { return Predicate{op: opNot, kids: []Predicate{p}} }

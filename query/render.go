@@ -1,0 +1,233 @@
+package query
+
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/model"
+	"github.com/urutu-go/urutu/value"
+)
+
+// field finds the column that a pointer into the prototype names.
+func (r *renderer) field(c column) (*model.Field, error) {
+	if f, ok := r.m.ColumnAt(c.addr, c.typ); ok {
+		return f, nil
+	}
+	return nil, &fault.Error{
+		Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name,
+		Message: "a *" + c.typ.String() + " that is not the address of one of its columns; take it from entity.Columns",
+	}
+}
+
+// encode reads the operand at p as a value of the field.
+func (r *renderer) encode(f *model.Field, p unsafe.Pointer) (value.Value, error) {
+	v, err := f.Encode(p)
+	if err != nil {
+		return v, &fault.Error{
+			Kind: fault.BadRequest, Op: "query", Entity: r.m.Name, Columns: []string{f.Column},
+			Fields: []fault.Field{{Name: f.Name, Message: err.Error()}}, Err: err,
+		}
+	}
+	return v, nil
+}
+
+var comparisons = map[operator]string{
+	opEq: " = ", opLt: " < ", opLe: " <= ", opGt: " > ", opGe: " >= ", opNe: " <> ",
+}
+
+func (r *renderer) predicate(p Predicate) error {
+	switch p.op {
+	case opTrue:
+		r.write("1 = 1")
+		return nil
+	case opAnd, opOr:
+		return r.junction(p)
+	case opNot:
+		r.write("NOT (")
+		defer r.write(")")
+		return r.predicate(p.kids[0])
+	}
+	f, err := r.field(p.col)
+	if err != nil {
+		return err
+	}
+	switch p.op {
+	case opIsNull:
+		r.column(f)
+		r.write(" IS NULL")
+	case opNotNull:
+		r.column(f)
+		r.write(" IS NOT NULL")
+	case opIn, opNotIn:
+		return r.membership(p, f)
+	case opContains, opPrefix, opSuffix, opEqFold:
+		return r.match(p, f)
+	default:
+		return r.comparison(p, f)
+	}
+	return nil
+}
+
+// junction renders AND and OR in parentheses of their own, so that no neighbor can tear them apart.
+func (r *renderer) junction(p Predicate) error {
+	if len(p.kids) == 0 {
+		if p.op == opAnd {
+			r.write("1 = 1")
+		} else {
+			r.write("1 = 0")
+		}
+		return nil
+	}
+	sep := " AND "
+	if p.op == opOr {
+		sep = " OR "
+	}
+	r.write("(")
+	for i, kid := range p.kids {
+		if i > 0 {
+			r.write(sep)
+		}
+		if err := r.predicate(kid); err != nil {
+			return err
+		}
+	}
+	r.write(")")
+	return nil
+}
+
+func (r *renderer) comparison(p Predicate, f *model.Field) error {
+	v, err := r.encode(f, p.args[0])
+	if err != nil {
+		return err
+	}
+	switch {
+	case v.IsNull() && p.op == opEq:
+		r.column(f)
+		r.write(" IS NULL")
+	case v.IsNull() && p.op == opNe:
+		r.column(f)
+		r.write(" IS NOT NULL")
+	case p.op == opNe && f.Nullable:
+		r.write("(")
+		r.column(f)
+		r.write(" <> ")
+		r.operand(f, v)
+		r.write(" OR ")
+		r.column(f)
+		r.write(" IS NULL)")
+	default:
+		r.column(f)
+		r.write(comparisons[p.op])
+		r.operand(f, v)
+	}
+	return nil
+}
+
+// paramType returns the type that a parameter for the field is declared as. A column of a type of the user's own (an
+// enum, citext, date) is compared as that type, which the database finds out; declaring text would make it text.
+func paramType(f *model.Field) value.Type {
+	if f.Native != "" && f.Type != value.TypeDecimal {
+		return value.TypeUnknown
+	}
+	return f.Type
+}
+
+// membership renders IN and NOT IN, with NULL among the operands and in the rows as Go would compare them.
+func (r *renderer) membership(p Predicate, f *model.Field) error {
+	vs := make([]value.Value, 0, len(p.args))
+	hasNull := false
+	for _, a := range p.args {
+		v, err := r.encode(f, a)
+		if err != nil {
+			return err
+		}
+		if v.IsNull() {
+			hasNull = true
+			continue
+		}
+		vs = append(vs, v)
+	}
+	if p.op == opIn {
+		r.write("(")
+		r.in(f, vs)
+		if hasNull {
+			r.write(" OR ")
+			r.column(f)
+			r.write(" IS NULL")
+		}
+		r.write(")")
+		return nil
+	}
+	r.write("(NOT ")
+	r.in(f, vs)
+	if f.Nullable {
+		if hasNull {
+			r.write(" AND ")
+		} else {
+			r.write(" OR ")
+		}
+		r.column(f)
+		if hasNull {
+			r.write(" IS NOT NULL")
+		} else {
+			r.write(" IS NULL")
+		}
+	}
+	r.write(")")
+	return nil
+}
+
+// in renders "column IN (vs)" the dialect's way.
+func (r *renderer) in(f *model.Field, vs []value.Value) {
+	used := r.d.In(&r.b, func(b *strings.Builder) { r.d.Ident(b, f.Column) }, len(r.args)+1, len(vs), paramType(f))
+	if used == 1 && r.d.Features().Arrays {
+		for len(r.lists) < len(r.args) {
+			r.lists = append(r.lists, nil)
+		}
+		r.lists = append(r.lists, vs)
+		r.types = append(r.types, paramType(f))
+		r.args = append(r.args, value.Value{})
+		r.hide(f)
+		return
+	}
+	for _, v := range vs[:used] {
+		r.types = append(r.types, paramType(f))
+		r.args = append(r.args, v)
+		r.hide(f)
+	}
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// match renders the text matches. A driver makes LIKE heed the case where its database would not.
+func (r *renderer) match(p Predicate, f *model.Field) error {
+	if f.Type != value.TypeText {
+		return &fault.Error{
+			Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name, Columns: []string{f.Column},
+			Message: "a text match on " + f.Name + ", which is no text",
+		}
+	}
+	if p.op == opEqFold {
+		r.d.Fold(&r.b, func(b *strings.Builder) { r.d.Ident(b, f.Column) })
+		r.write(" = ")
+		r.d.Fold(&r.b, func(*strings.Builder) { r.param(value.TypeText, value.OfText(p.text)) })
+		r.hide(f)
+		return nil
+	}
+	pattern := likeEscaper.Replace(p.text)
+	switch p.op {
+	case opContains:
+		pattern = "%" + pattern + "%"
+	case opPrefix:
+		pattern += "%"
+	case opSuffix:
+		pattern = "%" + pattern
+	}
+	r.column(f)
+	r.write(" LIKE ")
+	r.param(value.TypeText, value.OfText(pattern))
+	r.hide(f)
+	r.write(` ESCAPE '\'`)
+	return nil
+}
