@@ -1,0 +1,162 @@
+package pgxdriver
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// cacheSize is the number of prepared statements that a connection keeps.
+const cacheSize = 512
+
+// entry is one statement of a connection: how its parameters travel, and its name on the server once it is prepared.
+type entry struct {
+	sql    string
+	types  []value.Type
+	arrays []bool // which parameters are arrays; nil if none is
+	oids   []uint32
+	params []int16 // formats of the parameters
+
+	name        string                       // on the server; "" if it was never sent
+	description *pgconn.StatementDescription // nil until the server has described it
+	results     []int16                      // formats of the described columns
+	sentIn      uint64                       // the burst in which it was sent to be prepared
+
+	next       *entry // another entry of the same text
+	newer, old *entry // neighbors by time of use
+}
+
+// cache finds entries by their text and types, and forgets the least recently used.
+type cache struct {
+	entries map[string]*entry
+	size    int
+	ring    entry // newer is the least recently used, old the most
+	names   int
+	dead    []string // names that the server can forget
+}
+
+func newCache() *cache {
+	c := &cache{entries: make(map[string]*entry)}
+	c.ring.newer, c.ring.old = &c.ring, &c.ring
+	return c
+}
+
+// find returns the entry of a statement and makes it the most recently used.
+func (c *cache) find(s *driver.Statement) *entry {
+	for e := c.entries[s.SQL]; e != nil; e = e.next {
+		if e.fits(s) {
+			c.unlink(e)
+			c.link(e)
+			return e
+		}
+	}
+	if c.size >= cacheSize {
+		c.drop(c.ring.newer)
+	}
+	e := newEntry(s)
+	e.next = c.entries[s.SQL]
+	c.entries[s.SQL] = e
+	c.size++
+	c.link(e)
+	return e
+}
+
+// fits reports whether the entry's parameters travel as those of s do.
+func (e *entry) fits(s *driver.Statement) bool {
+	if !slices.Equal(e.types, s.Types) {
+		return false
+	}
+	for j := range s.Types {
+		if isArray(s, j) != (e.arrays != nil && e.arrays[j]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isArray(s *driver.Statement, j int) bool {
+	return s.Batch > 0 || s.Lists != nil && s.Lists[j] != nil
+}
+
+func newEntry(s *driver.Statement) *entry {
+	e := &entry{sql: s.SQL, types: slices.Clone(s.Types)}
+	e.oids = make([]uint32, len(s.Types))
+	e.params = make([]int16, len(s.Types))
+	for j, t := range s.Types {
+		w := wireOf(t)
+		e.oids[j], e.params[j] = w.oid, w.format
+		if isArray(s, j) {
+			if e.arrays == nil {
+				e.arrays = make([]bool, len(s.Types))
+			}
+			e.arrays[j], e.oids[j] = true, w.array
+		}
+	}
+	return e
+}
+
+// rename gives the entry a name that the connection never had, since a failed attempt may have left the last one.
+func (c *cache) rename(e *entry) string {
+	c.names++
+	e.name = "urutu_" + strconv.Itoa(c.names)
+	return e.name
+}
+
+// describe keeps what the server said of a prepared statement.
+func (e *entry) describe(d *pgconn.StatementDescription) {
+	// The description is of the statement as it was sent; its name is not in the answer.
+	d.Name = e.name
+	e.description = d
+	e.results = make([]int16, len(d.Fields))
+	for i := range d.Fields {
+		e.results[i] = formatOf(d.Fields[i].DataTypeOID)
+	}
+}
+
+// drop forgets an entry, and has the server forget it with the next burst.
+func (c *cache) drop(e *entry) {
+	if e.description != nil {
+		c.dead = append(c.dead, e.name)
+	}
+	c.unlink(e)
+	c.size--
+	if first := c.entries[e.sql]; first == e {
+		if e.next == nil {
+			delete(c.entries, e.sql)
+		} else {
+			c.entries[e.sql] = e.next
+		}
+		return
+	}
+	for p := c.entries[e.sql]; p != nil; p = p.next {
+		if p.next == e {
+			p.next = e.next
+			return
+		}
+	}
+}
+
+// reset forgets everything that the server has forgotten already.
+func (c *cache) reset() {
+	clear(c.entries)
+	c.size, c.dead = 0, c.dead[:0]
+	c.ring.newer, c.ring.old = &c.ring, &c.ring
+}
+
+// has reports whether the entry is still in the cache.
+func (c *cache) has(e *entry) bool { return e.newer != nil }
+
+func (c *cache) link(e *entry) {
+	last := c.ring.old
+	last.newer, e.old = e, last
+	e.newer, c.ring.old = &c.ring, e
+}
+
+func (c *cache) unlink(e *entry) {
+	e.old.newer, e.newer.old = e.newer, e.old
+	e.old, e.newer = nil, nil
+}

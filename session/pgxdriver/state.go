@@ -1,0 +1,79 @@
+package pgxdriver
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+
+	"github.com/urutu-go/urutu/value"
+)
+
+// stateKey is where a connection keeps its state among pgx's custom data.
+const stateKey = "urutu"
+
+// How long a server has, once a context is done, until it is asked to cancel, and until the connection is given up. An
+// answer that is under way is waited for; that of a commit longer, since giving up means not to know.
+const (
+	cancelDelay, cancelLimit = 0, 3 * time.Second
+	commitDelay, commitLimit = 100 * time.Millisecond, 10 * time.Second
+	rollbackLimit            = 5 * time.Second
+)
+
+// state is what a connection to the server keeps for as long as it lives: its prepared statements, and memory that
+// every script uses again. It is used by one goroutine at a time, the one that holds the connection.
+type state struct {
+	cache   *cache
+	params  params
+	steps   []step
+	row     []value.Value
+	bursts  uint64
+	handler *pgconn.CancelRequestContextWatcherHandler
+	watcher *ctxwatch.ContextWatcher
+}
+
+// stateOf returns the state of a connection, and makes it at its first use.
+func stateOf(ctx context.Context, pc *pgconn.PgConn) (*state, error) {
+	if st, ok := pc.CustomData()[stateKey].(*state); ok {
+		return st, nil
+	}
+	// Text of dates is read as ISO. Connections of ours ask for that as they start; an adopted one may not have.
+	if style := pc.ParameterStatus("DateStyle"); style != "" && !strings.HasPrefix(style, "ISO") {
+		if err := pc.Exec(ctx, "SET datestyle TO ISO").Close(); err != nil {
+			return nil, err
+		}
+	}
+	handler := &pgconn.CancelRequestContextWatcherHandler{Conn: pc}
+	st := &state{cache: newCache(), handler: handler, watcher: ctxwatch.NewContextWatcher(handler)}
+	pc.CustomData()[stateKey] = st
+	return st, nil
+}
+
+// watch has the server asked to cancel when ctx is done, until the watcher is told to stop. The context is watched
+// here and not by pgx, whose way an adopted connection's owner may have chosen: it could break off a commit's answer.
+func (st *state) watch(ctx context.Context, commits bool) {
+	st.handler.CancelRequestDelay, st.handler.DeadlineDelay = cancelDelay, cancelLimit
+	if commits {
+		st.handler.CancelRequestDelay, st.handler.DeadlineDelay = commitDelay, commitLimit
+	}
+	st.watcher.Watch(ctx)
+}
+
+// contextHandler is the way in which contexts of statements that do not come from a session are watched.
+func contextHandler(pc *pgconn.PgConn) ctxwatch.Handler {
+	return &pgconn.CancelRequestContextWatcherHandler{
+		Conn: pc, CancelRequestDelay: cancelDelay, DeadlineDelay: cancelLimit,
+	}
+}
+
+// rollback ends an open transaction, whatever has become of the caller's context.
+func rollback(pc *pgconn.PgConn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackLimit)
+	defer cancel()
+	return pc.Exec(ctx, "ROLLBACK").Close()
+}
+
+// The states of a transaction, as the server reports them.
+const txIdle = 'I'
