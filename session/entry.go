@@ -1,0 +1,140 @@
+package session
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/model"
+	"github.com/urutu-go/urutu/value"
+)
+
+// State is what an object is to a session.
+type State uint8
+
+// The states of an object; it is in exactly one.
+const (
+	// Transient: the session does not know it.
+	Transient State = iota
+	// Pending: it was added, and its row is not written yet.
+	Pending
+	// Persistent: its row is in the database, as far as this transaction sees. An object that is marked for deletion
+	// stays persistent until the flush.
+	Persistent
+	// Deleted: its row was deleted in this transaction, which has not ended yet.
+	Deleted
+	// Detached: the session knew it and does not follow it any more.
+	Detached
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	return [...]string{"transient", "pending", "persistent", "deleted", "detached"}[s]
+}
+
+// entry is what a session knows of one object.
+type entry struct {
+	*meta
+	base unsafe.Pointer
+	obj  any // the object as a *T, which keeps it alive
+
+	status
+	stamps   []value.Value // what the fields of meta.stamped held before Add
+	hooked   bool          // its Before-hook has run for the write that is being planned
+	unlisted bool          // dropped from the session's list at the next chance
+	free     atomic.Bool   // detached: another session may have it
+}
+
+// status is the part of an entry that a savepoint's rollback puts back.
+type status struct {
+	state    State
+	doomed   bool // marked for deletion
+	known    bool // the key is known: the entry is in the identity map under id
+	id       identity
+	snapshot []value.Value // the row as the database has it; nil while pending. Replaced, never changed
+	logged   *Savepoint    // the innermost savepoint whose undo log has the entry
+}
+
+// key returns the key of a persistent entry's row.
+func (e *entry) key() []value.Value {
+	key := make([]value.Value, len(e.Key))
+	for i, f := range e.Key {
+		if e.snapshot != nil {
+			key[i] = e.snapshot[f.Index]
+		} else {
+			key[i], _ = f.Get(e.base)
+		}
+	}
+	return key
+}
+
+// keyText prints the key for an error; an unknown one is "(new)".
+func (e *entry) keyText() string {
+	if !e.known && e.snapshot == nil {
+		return "(new)"
+	}
+	return keyString(e.key())
+}
+
+// put sets a field of the object.
+func (e *entry) put(op string, f *model.Field, v value.Value) error {
+	if err := f.Set(e.base, v); err != nil {
+		return e.fieldError(op, f, err)
+	}
+	return nil
+}
+
+// changes compares the object with its row: the columns that differ, and the current value of every column. Columns that
+// are never updated keep the row's value, and a changed key is an error.
+func (e *entry) changes(op string) (changed bits, current []value.Value, err error) {
+	for i, f := range e.Fields {
+		if e.Immutable(f) && !f.Key || f == e.Updated || f == e.Version {
+			continue
+		}
+		same, v, err := f.Same(f.At(e.base), e.snapshot[i])
+		if err != nil {
+			return changed, nil, e.fieldError(op, f, err)
+		}
+		if same {
+			continue
+		}
+		if f.Key {
+			return changed, nil, e.keyChanged(op, f)
+		}
+		if current == nil {
+			current = append([]value.Value(nil), e.snapshot...)
+		}
+		current[i] = v
+		changed.set(i)
+	}
+	return changed, current, nil
+}
+
+// restore puts the row's values back into the object, field by field where they differ, so that a pointer to an
+// unchanged field's value stays good.
+func (e *entry) restore() {
+	for i, f := range e.Fields {
+		if same, _, err := f.Same(f.At(e.base), e.snapshot[i]); err == nil && same {
+			continue
+		}
+		_ = f.Set(e.base, e.snapshot[i]) // it came out of this field, or out of its column
+	}
+}
+
+// unstamp puts back what the fields that Add and the flush fill in held before.
+func (e *entry) unstamp() {
+	for i, f := range e.stamped {
+		_ = f.Set(e.base, e.stamps[i])
+	}
+	if len(e.serverSide) > 0 {
+		model.ClearPending(e.base)
+	}
+}
+
+// keyChanged says that the key of a stored object was changed.
+func (e *entry) keyChanged(op string, f *model.Field) error {
+	return &fault.Error{
+		Kind: fault.KeyChanged, Op: op, Entity: e.Name, Key: keyString(e.key()), Table: e.Table, Columns: []string{f.Column},
+		Message: "the key of a stored object was changed; delete it and add another one",
+	}
+}

@@ -1,0 +1,109 @@
+package session
+
+import (
+	"context"
+	"unsafe"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/scope"
+	"github.com/urutu-go/urutu/value"
+)
+
+// merge is Merge without its type.
+func (s *Session) merge(ctx context.Context, op string, x *meta, src any) (any, error) {
+	from := pointer(src)
+	if from == nil {
+		return nil, s.about(op, fault.Invalid, x, "a nil object")
+	}
+	if e := s.entryOf(x, from); e != nil && (e.state == Pending || e.state == Persistent) {
+		return src, nil // the session's own object
+	}
+	key, known, err := x.readKey(from)
+	if err != nil {
+		return nil, err
+	}
+	var e *entry
+	if known && !unsetKey(x, key) {
+		if e, err = s.entryFor(ctx, op, x, key); err != nil {
+			return nil, err
+		}
+	}
+	if e == nil {
+		return s.mergeNew(op, x, from)
+	}
+	if e.doomed || e.state != Pending && e.state != Persistent {
+		return nil, s.concerning(op, fault.Deleted, e, "it is deleted in this session")
+	}
+	return e.obj, s.copyInto(op, e, from)
+}
+
+func unsetKey(x *meta, key []value.Value) bool {
+	for i, f := range x.Key {
+		if !isUnset(f, key[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// entryFor returns the session's entry with a key, read from the database where it has none; nil without a row.
+func (s *Session) entryFor(ctx context.Context, op string, x *meta, key []value.Value) (*entry, error) {
+	if e, ok := s.byID[identify(x.Model, key)]; ok {
+		return e, nil
+	}
+	var found *entry
+	l := &loader{s: s, x: x, op: op, found: func(_ any, e *entry) { found = e }}
+	err := s.query(ctx, op, x, nil, func(b *burst) error {
+		st, err := x.selectByKey(key)
+		b.add(st, l)
+		return err
+	})
+	return found, err
+}
+
+// mergeNew adds a copy.
+func (s *Session) mergeNew(op string, x *meta, from unsafe.Pointer) (any, error) {
+	base, obj := x.New()
+	for _, f := range x.Fields {
+		v, err := f.Get(from)
+		if err == nil && f.Generated == "" {
+			err = f.Set(base, v)
+		}
+		if err != nil {
+			return nil, x.fieldError(op, f, err)
+		}
+	}
+	return obj, s.add(op, x, base, obj)
+}
+
+// copyInto copies the fields of the struct at from into a tracked object.
+func (s *Session) copyInto(op string, e *entry, from unsafe.Pointer) error {
+	if f := e.Version; f != nil {
+		theirs, err := f.Get(from)
+		if err != nil {
+			return e.fieldError(op, f, err)
+		}
+		ours, _ := f.Get(e.base)
+		if !isZero(theirs) && theirs != ours {
+			return s.concerning(op, fault.Stale, e, "its version is not the stored one")
+		}
+	}
+	for _, f := range e.Fields {
+		if e.Immutable(f) || f == e.Updated || f == e.Version || f == e.Deleted {
+			continue
+		}
+		v, err := f.Get(from)
+		if err == nil {
+			err = f.Set(e.base, v)
+		}
+		if err != nil {
+			return e.fieldError(op, f, err)
+		}
+	}
+	return nil
+}
+
+// autoflushes reports whether queries flush first: not where the context says so, and not inside a flush.
+func (s *Session) autoflushes(ctx context.Context) bool {
+	return !s.inside && !scope.From(ctx).NoAutoflush
+}

@@ -1,0 +1,313 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/model"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// writeOp is what a write does to a row.
+type writeOp uint8
+
+const (
+	opInsert writeOp = iota
+	opUpdate
+	opDelete
+)
+
+// String returns the SQL verb in lower case.
+func (o writeOp) String() string { return [...]string{"insert", "update", "delete"}[o] }
+
+// write is one row to be written.
+type write struct {
+	*entry
+	s      *Session
+	op     writeOp
+	cols   bits
+	old    []value.Value // the key, and the old version where there is one: what finds the row
+	values []value.Value // the whole row as it will be
+	soft   bool          // a deletion that is an update
+}
+
+// plan is everything that a flush writes, in order.
+type plan struct {
+	s      *Session
+	writes []*write
+	alone  bool // has to be seen before the transaction ends: it cannot travel with the commit
+	hooked bool // entities of it have After-hooks
+}
+
+// plan runs the Before-hooks and collects what is to be written: inserts with parents before children, then updates,
+// then deletes with children before parents.
+func (s *Session) plan(ctx context.Context, op string) (*plan, error) {
+	p := &plan{s: s}
+	if s.hasHooks() && s.hasChanges(nil) {
+		if err := s.before(ctx, op); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range s.entries {
+		w, err := s.writeOf(op, e)
+		if err != nil {
+			return nil, err
+		}
+		if w == nil {
+			e.hooked = false // its hook took the change back
+			continue
+		}
+		p.add(w)
+	}
+	if s.opts.ReadOnly && len(p.writes) > 0 {
+		return nil, s.concerning(op, fault.ReadOnly, p.writes[0].entry, "the unit or its connection is read-only, and it has changes")
+	}
+	for _, w := range p.writes {
+		if err := w.show(op); err != nil {
+			return nil, err
+		}
+	}
+	if len(p.writes) > 1 {
+		p.sort()
+	}
+	return p, nil
+}
+
+func (p *plan) add(w *write) {
+	p.writes = append(p.writes, w)
+	p.hooked = p.hooked || w.hooks.after()
+	p.alone = p.alone || p.hooked || len(p.s.onFlush) > 0 || w.fetches()
+}
+
+// writeOf returns what has to be written for an entry, or nil.
+func (s *Session) writeOf(op string, e *entry) (*write, error) {
+	switch {
+	case e.unlisted:
+		return nil, nil
+	case e.state == Pending:
+		return s.insertOf(op, e)
+	case e.state == Persistent && e.doomed && e.Deleted == nil:
+		s.log(e)
+		return &write{entry: e, s: s, op: opDelete, old: e.finds()}, nil
+	case e.state == Persistent:
+		return s.updateOf(op, e)
+	}
+	return nil, nil
+}
+
+// finds returns the values that find the entry's row: the key, and the version where there is one.
+func (e *entry) finds() []value.Value {
+	old := e.key()
+	if e.Version != nil {
+		old = append(old, e.snapshot[e.Version.Index])
+	}
+	return old
+}
+
+func (s *Session) insertOf(op string, e *entry) (*write, error) {
+	w := &write{entry: e, s: s, op: opInsert, values: make([]value.Value, len(e.Fields))}
+	for i, f := range e.Fields {
+		if f.Generated != "" {
+			continue
+		}
+		v, err := f.Get(e.base)
+		if err != nil {
+			return nil, e.fieldError(op, f, err)
+		}
+		w.values[i] = v
+		if (f.Serial || f.ServerDefault != "") && isUnset(f, v) {
+			continue
+		}
+		w.cols.set(i)
+	}
+	return w, s.rekey(op, w)
+}
+
+// rekey enters a pending object into the identity map under the key that it has by now.
+func (s *Session) rekey(op string, w *write) error {
+	key := make([]value.Value, len(w.Key))
+	for i, f := range w.Key {
+		if !w.cols.has(f.Index) {
+			return nil // the database makes it
+		}
+		key[i] = w.values[f.Index]
+	}
+	id := identify(w.Model, key)
+	if w.known && w.id == id {
+		return nil
+	}
+	if other, ok := s.byID[id]; ok && other != w.entry {
+		return s.conflict(op, w.entry, other, key)
+	}
+	s.log(w.entry)
+	s.identifyAs(w.entry, key)
+	return nil
+}
+
+// updateOf compares an object with its row. What the session keeps moves only where something else did: updated_at and
+// the version.
+func (s *Session) updateOf(op string, e *entry) (*write, error) {
+	changed, current, err := e.changes(op)
+	if err != nil || changed.empty() && !e.doomed {
+		return nil, err
+	}
+	s.log(e)
+	w := &write{entry: e, s: s, op: opUpdate, cols: changed, old: e.finds(), values: current, soft: e.doomed}
+	if w.values == nil {
+		w.values = slices.Clone(e.snapshot)
+	}
+	now := value.OfTime(s.time())
+	if e.Version != nil {
+		w.keep(e.Version, value.OfInt(e.snapshot[e.Version.Index].Int()+1))
+	}
+	if e.Updated != nil {
+		w.keep(e.Updated, now)
+	}
+	if w.soft {
+		w.keep(e.Deleted, now)
+	}
+	return w, nil
+}
+
+// keep sets one of the fields that the session keeps.
+func (w *write) keep(f *model.Field, v value.Value) {
+	w.values[f.Index] = v
+	w.cols.set(f.Index)
+}
+
+// show writes what the session keeps into the object, once nothing stops the flush before the database does, so that the
+// object reads the same before and after the commit.
+func (w *write) show(op string) error {
+	if w.op != opUpdate {
+		return nil
+	}
+	kept := [...]*model.Field{w.Version, w.Updated, nil}
+	if w.soft {
+		kept[2] = w.Deleted
+	}
+	for _, f := range kept {
+		if f == nil {
+			continue
+		}
+		if err := w.put(op, f, w.values[f.Index]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sort orders the writes: by what they do, then by table, then as they came (inserts) or by key, so that two sessions
+// that write the same rows lock them in the same order.
+func (p *plan) sort() {
+	rank := p.rank()
+	slices.SortStableFunc(p.writes, func(a, b *write) int {
+		byTable := cmp.Compare(rank[a.Model], rank[b.Model])
+		if a.op == opDelete {
+			byTable = -byTable
+		}
+		if c := cmp.Or(cmp.Compare(a.op, b.op), byTable); c != 0 || a.op == opInsert {
+			return c
+		}
+		return compareKeys(a.old, b.old)
+	})
+}
+
+func compareKeys(a, b []value.Value) int {
+	for i := range a {
+		ahi, alo := a[i].Halves()
+		bhi, blo := b[i].Halves()
+		if a[i].Kind() == value.Int {
+			ahi, bhi = ahi^1<<63, bhi^1<<63
+		}
+		if c := cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo), strings.Compare(a[i].Str(), b[i].Str())); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// rank numbers the plan's tables so that each comes after those that it refers to, as far as that goes.
+func (p *plan) rank() map[*model.Model]int {
+	byTable := map[string]*model.Model{}
+	var order []*model.Model
+	for _, w := range p.writes {
+		if byTable[w.Table] == nil {
+			byTable[w.Table] = w.Model
+			order = append(order, w.Model)
+		}
+	}
+	rank := map[*model.Model]int{}
+	next := 0
+	var visit func(m *model.Model)
+	visit = func(m *model.Model) {
+		if _, seen := rank[m]; seen {
+			return
+		}
+		rank[m] = 0 // under way: a reference back to it is left out
+		for _, r := range m.References {
+			if to := byTable[r.Table]; to != nil && to != m {
+				visit(to)
+			}
+		}
+		next++
+		rank[m] = next
+	}
+	for _, m := range order {
+		visit(m)
+	}
+	return rank
+}
+
+// maxBatch bounds the rows of one statement.
+const maxBatch = 5000
+
+// emit appends the plan's statements: neighbors of one shape as one batch.
+func (p *plan) emit(b *burst) {
+	for i := 0; i < len(p.writes); {
+		w := p.writes[i]
+		n := 1
+		if len(w.returns(w.op)) == 0 {
+			for n < maxBatch && i+n < len(p.writes) && p.writes[i+n].sameShape(w) {
+				n++
+			}
+		}
+		emitGroup(b, p.writes[i:i+n])
+		i += n
+	}
+}
+
+func (w *write) sameShape(o *write) bool {
+	return w.Model == o.Model && w.op == o.op && w.cols == o.cols
+}
+
+func emitGroup(b *burst, ws []*write) {
+	first := ws[0]
+	t := first.text(textKey{op: first.op, cols: first.cols, batch: len(ws) > 1})
+	st := driver.Statement{SQL: t.sql, Types: t.types, Result: t.result, Query: t.query, Secret: t.secret}
+	if len(ws) > 1 {
+		st.Batch = len(ws)
+	}
+	if first.op != opInsert {
+		st.Checked, st.Expect = true, 1
+	}
+	st.Args = make([]value.Value, 0, len(t.types)*len(ws))
+	for _, w := range ws {
+		st.Args = w.args(st.Args)
+	}
+	b.add(st, &writeSink{ws})
+}
+
+// args appends the write's parameters in the order of its text.
+func (w *write) args(to []value.Value) []value.Value {
+	to = append(to, w.old...)
+	for i, f := range w.Fields {
+		if w.cols.has(i) && !(w.op == opUpdate && f == w.Version) {
+			to = append(to, w.values[i])
+		}
+	}
+	return to
+}

@@ -1,0 +1,198 @@
+package session
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/model"
+	"github.com/urutu-go/urutu/session/driver"
+)
+
+// CreateTables makes the tables of the entities, with their keys, constraints and indexes, where they do not exist, in
+// the session's transaction. Entities are given as nil pointers: CreateTables(ctx, (*User)(nil), (*Order)(nil)); their
+// order does not matter. It is meant for tests, examples and first steps: it never changes a table that is there, which
+// is the business of migrations.
+func CreateTables(ctx context.Context, entities ...any) error {
+	const op = "session.CreateTables"
+	s, err := enter(ctx, op)
+	if err != nil {
+		return err
+	}
+	defer s.leave(ctx)
+	if err := s.outsideFlush(op); err != nil {
+		return err
+	}
+	var models []*model.Model
+	for _, e := range entities {
+		m, err := modelOfPointer(e)
+		if err != nil {
+			return s.wrap(op, err)
+		}
+		models = append(models, m)
+	}
+	return s.flush(ctx, op, func(b *burst) error {
+		b.need = transaction
+		for _, ddl := range createTables(s.conn.d, models) {
+			b.add(driver.Statement{SQL: ddl, Query: "create table"}, nil)
+		}
+		return nil
+	}, driver.Stay)
+}
+
+func modelOfPointer(e any) (*model.Model, error) {
+	t := reflect.TypeOf(e)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return nil, &fault.Error{Kind: fault.Misconfigured, Message: "entities are given as nil pointers to their struct"}
+	}
+	return model.Of(t.Elem())
+}
+
+// createTables renders the tables so that each comes after those that it refers to. A reference in a circle is added by
+// a statement of its own where the database wants to see the table first.
+func createTables(d dialect.Dialect, models []*model.Model) []string {
+	c := creator{d: d, byTable: map[string]*model.Model{}, made: map[*model.Model]bool{}}
+	for _, m := range models {
+		c.byTable[m.Table] = m
+	}
+	for _, m := range models {
+		c.visit(m)
+	}
+	return append(c.ddl, c.late...)
+}
+
+type creator struct {
+	d       dialect.Dialect
+	byTable map[string]*model.Model
+	made    map[*model.Model]bool // false while its references are being visited
+	ddl     []string
+	late    []string
+}
+
+func (c *creator) visit(m *model.Model) {
+	if _, seen := c.made[m]; seen {
+		return
+	}
+	c.made[m] = false
+	for _, r := range m.References {
+		if to := c.byTable[r.Table]; to != nil && to != m {
+			c.visit(to)
+		}
+	}
+	c.ddl = append(c.ddl, c.table(m))
+	c.made[m] = true
+	for _, i := range slices.Concat(m.Indexes, referenceIndexes(m)) {
+		c.ddl = append(c.ddl, "CREATE INDEX IF NOT EXISTS "+c.quote(i.Name)+" ON "+c.quote(m.Table)+" ("+c.list(i.Columns)+")")
+	}
+}
+
+// referenceIndexes are indexes for the foreign keys that have none: without one the database reads the whole table for
+// every row that is deleted from the other.
+func referenceIndexes(m *model.Model) []model.Constraint {
+	indexed := map[string]bool{m.Key[0].Column: true}
+	for _, i := range slices.Concat(m.Indexes, m.Uniques) {
+		indexed[i.Columns[0]] = true
+	}
+	var missing []model.Constraint
+	for _, r := range m.References {
+		if !indexed[r.Column] {
+			indexed[r.Column] = true
+			missing = append(missing, model.Constraint{Name: strings.TrimSuffix(r.Name, "fkey") + "idx", Columns: []string{r.Column}})
+		}
+	}
+	return missing
+}
+
+func (c *creator) table(m *model.Model) string {
+	var b strings.Builder
+	b.WriteString("CREATE TABLE IF NOT EXISTS " + c.quote(m.Table) + " (")
+	keyed := false
+	for i, f := range m.Fields {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		keyed = c.column(&b, f) || keyed
+	}
+	if !keyed {
+		var key []string
+		for _, f := range m.Key {
+			key = append(key, f.Column)
+		}
+		b.WriteString(", CONSTRAINT " + c.quote(primaryKeyName(m.Table)) + " PRIMARY KEY (" + c.list(key) + ")")
+	}
+	for _, u := range m.Uniques {
+		b.WriteString(", CONSTRAINT " + c.quote(u.Name) + " UNIQUE (" + c.list(u.Columns) + ")")
+	}
+	for _, r := range m.References {
+		to := c.byTable[r.Table]
+		if c.d.Features().Pipeline && to != nil && to != m && !c.made[to] { // in a circle
+			c.late = append(c.late, c.lateReference(m, r))
+			continue
+		}
+		b.WriteString(", " + c.reference(r))
+	}
+	b.WriteString(")")
+	return b.String()
+}
+
+// column appends a column's definition and reports whether it says that it is the primary key.
+func (c *creator) column(b *strings.Builder, f *model.Field) (keyed bool) {
+	b.WriteString(c.quote(f.Column) + " ")
+	if f.Serial {
+		ddl, includesKey := c.d.SerialType(f.Type)
+		b.WriteString(ddl)
+		return includesKey
+	}
+	b.WriteString(c.d.ColumnType(f.Type, f.Native))
+	if f.Generated != "" {
+		b.WriteString(" GENERATED ALWAYS AS (" + f.Generated + ") STORED")
+	}
+	if !f.Nullable {
+		b.WriteString(" NOT NULL")
+	}
+	if f.ServerDefault != "" {
+		b.WriteString(" DEFAULT " + defaultExpression(f.ServerDefault))
+	}
+	return false
+}
+
+// defaultExpression puts an expression that is more than a literal or a keyword into parentheses, which SQLite wants.
+func defaultExpression(expr string) string {
+	if strings.ContainsAny(expr, "( +") && !strings.HasPrefix(expr, "(") && !strings.HasPrefix(expr, "'") {
+		return "(" + expr + ")"
+	}
+	return expr
+}
+
+func (c *creator) reference(r model.Reference) string {
+	s := "CONSTRAINT " + c.quote(r.Name) + " FOREIGN KEY (" + c.quote(r.Column) + ") REFERENCES " +
+		c.quote(r.Table) + " (" + c.quote(r.Target) + ")"
+	if r.OnDelete != "" {
+		s += " ON DELETE " + r.OnDelete
+	}
+	return s
+}
+
+// lateReference adds a reference to a table that is there already, unless it has it.
+func (c *creator) lateReference(m *model.Model, r model.Reference) string {
+	return "DO $urutu$ BEGIN ALTER TABLE " + c.quote(m.Table) + " ADD " + c.reference(r) +
+		"; EXCEPTION WHEN duplicate_object THEN NULL; END $urutu$"
+}
+
+func (c *creator) quote(name string) string { return dialect.Quote(c.d, name) }
+
+func (c *creator) list(columns []string) string {
+	quoted := make([]string, len(columns))
+	for i, col := range columns {
+		quoted[i] = c.quote(col)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// primaryKeyName is what CreateTables calls a primary key, and PostgreSQL too.
+func primaryKeyName(table string) string {
+	return strings.ReplaceAll(table[strings.LastIndexByte(table, '.')+1:], `"`, "") + "_pkey"
+}

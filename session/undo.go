@@ -1,0 +1,128 @@
+package session
+
+import (
+	"time"
+
+	"github.com/urutu-go/urutu/internal/model"
+)
+
+// Savepoint is a scope inside a session's transaction that can be undone by itself: what [Nested] runs its function in.
+// The outermost one of a session, its root, stands for the transaction.
+type Savepoint struct {
+	session *Session
+	parent  *Savepoint // nil for the root
+	name    string
+	inTx    bool // a transaction was open when it began
+	emitted bool // the database has it
+	ended   bool
+	undo    []undo
+	staged  int    // staged rows when it began
+	flushes int    // flush hooks when it began
+	mark    func() // cuts the unit's hooks back to when it began
+}
+
+// undo is what one object was to the session before a savepoint touched it.
+type undo struct {
+	e *entry
+	status
+}
+
+// log remembers an entry's status before its first change inside the current savepoint.
+func (s *Session) log(e *entry) {
+	if e.logged == s.top {
+		return
+	}
+	s.top.undo = append(s.top.undo, undo{e, e.status})
+	e.logged = s.top
+}
+
+// keep hands a savepoint's log over to its parent, which then undoes both; of an object that both have touched the
+// parent's older record stays.
+func (sp *Savepoint) keep() {
+	for _, u := range sp.undo {
+		if u.logged != sp.parent {
+			sp.parent.undo = append(sp.parent.undo, u)
+		}
+		u.e.logged = sp.parent
+	}
+	sp.undo = nil
+}
+
+// revert undoes what a savepoint logged, newest first, and brings every stored object's fields back to its row.
+func (s *Session) revert(sp *Savepoint) {
+	for i := len(sp.undo) - 1; i >= 0; i-- {
+		s.revertEntry(sp.undo[i])
+	}
+	sp.undo = nil
+	for _, e := range s.entries {
+		e.hooked = false
+		if e.state == Persistent && !e.unlisted {
+			e.restore()
+		}
+	}
+}
+
+func (s *Session) revertEntry(u undo) {
+	e := u.e
+	s.unmap(e)
+	e.status = u.status
+	e.free.Store(e.state == Detached)
+	if e.state == Transient {
+		e.unstamp()
+		s.untrack(e)
+		return
+	}
+	e.unlisted = false
+	s.tracked.Lock()
+	s.byPtr[e.base] = e
+	s.tracked.Unlock()
+	if e.known && e.state != Detached {
+		if other, ok := s.byID[e.id]; ok && other != e {
+			s.retire(other, Detached) // it was loaded after e was expunged
+		}
+		s.byID[e.id] = e
+	}
+	if e.state == Pending && len(e.serverSide) > 0 {
+		model.MarkPending(e.base)
+	}
+}
+
+// settle makes what a commit made durable the state that nothing brings back any more.
+func (s *Session) settle() {
+	for _, u := range s.root.undo {
+		u.e.logged = nil
+		if u.e.state == Deleted {
+			u.e.state = Detached
+			u.e.free.Store(true)
+			u.e.unlisted = true
+		}
+	}
+	s.root.undo = nil
+	s.endTransaction()
+}
+
+// endTransaction forgets what belonged to the transaction that has ended.
+func (s *Session) endTransaction() {
+	s.sweep()
+	s.staged = nil
+	s.now = time.Time{}
+	s.resetSavepoints()
+}
+
+// resetSavepoints says that the database has none of the savepoints any more.
+func (s *Session) resetSavepoints() {
+	s.releases = nil
+	for sp := s.top; sp != nil; sp = sp.parent {
+		sp.emitted = false
+	}
+}
+
+// within reports whether sp is outer or lies inside of it.
+func (sp *Savepoint) within(outer *Savepoint) bool {
+	for ; sp != nil; sp = sp.parent {
+		if sp == outer {
+			return true
+		}
+	}
+	return false
+}
