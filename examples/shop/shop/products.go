@@ -1,0 +1,68 @@
+package shop
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/urutu-go/urutu/entity"
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/query"
+	"github.com/urutu-go/urutu/session"
+)
+
+// Product is something to order. It is versioned: of two orders that take from the same stock at once, one finds the
+// version changed, and is placed again from its beginning.
+type Product struct {
+	entity.Identifiable
+	entity.Dated
+	entity.Versioned
+	SKU        string `db:"sku,unique"`
+	Name       string
+	PriceCents int64
+	Stock      int64
+}
+
+var products = entity.Columns[Product]()
+
+// NewProduct is what a client sends.
+type NewProduct struct {
+	SKU        string `json:"sku" minLength:"1" maxLength:"100"`
+	Name       string `json:"name" minLength:"1" maxLength:"200"`
+	PriceCents int64  `json:"price_cents" minimum:"0" maximum:"100000000"`
+	Stock      int64  `json:"stock" minimum:"0" maximum:"1000000000"`
+}
+
+// ProductView is what a client sees.
+type ProductView struct {
+	ID         uuid.UUID `json:"id"`
+	SKU        string    `json:"sku"`
+	Name       string    `json:"name"`
+	PriceCents int64     `json:"price_cents"`
+	Stock      int64     `json:"stock"`
+}
+
+// take removes a quantity from the stock. Changing the field is all it takes: the session writes it.
+func (p *Product) take(quantity int64) error {
+	if quantity > p.Stock {
+		return fault.Newf(fault.Conflict, "only %d of %s are left", p.Stock, p.SKU)
+	}
+	p.Stock -= quantity
+	return nil
+}
+
+func createProduct(ctx context.Context, in NewProduct) (*Product, error) {
+	product, err := entity.From[Product](in)
+	if err != nil {
+		return nil, err
+	}
+	return product, session.Add(ctx, product)
+}
+
+func getProduct(ctx context.Context, in byID) (*Product, error) {
+	return session.Get[Product](ctx, in.ID)
+}
+
+func listProducts(ctx context.Context, page query.PageRequest) (query.Paginated[*Product], error) {
+	return session.Page[Product](ctx, page, query.Asc(&products.Name), query.Asc(&products.ID))
+}
