@@ -25,7 +25,14 @@ type meta struct {
 	serverSide []*model.Field // what only the database knows after an insert
 	generated  []*model.Field // what only the database knows after an update
 	hooks      hooks
+	relations  []*relation
 	texts      sync.Map // textKey -> *text
+}
+
+// relation is a relation of a model with both its ends.
+type relation struct {
+	*model.Relation
+	*model.Ends
 }
 
 // hooks says which hooks the entity has.
@@ -52,8 +59,16 @@ func (c *connection) meta(m *model.Model, op string) (*meta, error) {
 	if len(m.Fields) > maxColumns {
 		return nil, &fault.Error{Kind: fault.Misconfigured, Op: op, Entity: m.Name, Message: "it has more than 256 columns"}
 	}
-	x, _ := c.metas.LoadOrStore(m, newMeta(m, c.d))
-	return x.(*meta), nil
+	x := newMeta(m, c.d)
+	for _, r := range m.Relations {
+		ends, err := r.Ends()
+		if err != nil {
+			return nil, &fault.Error{Kind: fault.KindOf(err), Op: op, Err: err}
+		}
+		x.relations = append(x.relations, &relation{r, ends})
+	}
+	known, _ := c.metas.LoadOrStore(m, x)
+	return known.(*meta), nil
 }
 
 func newMeta(m *model.Model, d dialect.Dialect) *meta {

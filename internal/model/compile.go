@@ -74,8 +74,11 @@ func (c *compiler) fields(t reflect.Type, at place) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		text, tagged := sf.Tag.Lookup("db")
+		rel, related := sf.Tag.Lookup("rel")
 		name := at.path + sf.Name
 		switch {
+		case related:
+			c.relation(sf, name, rel, at)
 		case strings.HasPrefix(text, "table:"):
 			c.table(sf, name, text, at)
 		case sf.Anonymous || sf.IsExported():

@@ -27,6 +27,8 @@ type Model struct {
 	Uniques    []Constraint
 	Indexes    []Constraint
 	References []Reference
+	// Relations are the fields with a rel tag; Relation.Index is the position here.
+	Relations []*Relation
 
 	proto    unsafe.Pointer // the one prototype, whose fields' addresses name the columns
 	byPlace  map[placeKey]*Field
