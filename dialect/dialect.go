@@ -55,6 +55,8 @@ type Features struct {
 	Locking bool
 	// DeferrableConstraints: foreign keys may be checked at the commit.
 	DeferrableConstraints bool
+	// DeferrableUnique: unique constraints too.
+	DeferrableUnique bool
 	// OneWriter: one transaction writes at a time, and it says so as it begins.
 	OneWriter bool
 	// Isolation: the levels above READ COMMITTED can be asked for. Where it is false the only level is serializable.

@@ -23,7 +23,8 @@ func (postgres) Name() string { return "postgres" }
 // Features returns what PostgreSQL can do.
 func (postgres) Features() Features {
 	return Features{
-		Pipeline: true, Arrays: true, Returning: true, Locking: true, DeferrableConstraints: true, Isolation: true,
+		Pipeline: true, Arrays: true, Returning: true, Locking: true, DeferrableConstraints: true,
+		DeferrableUnique: true, Isolation: true,
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 const FoldFunction = "urutu_fold"
 
 // SQLite returns the dialect of SQLite. A batch is rendered as the statement for one row, which the driver runs for
-// each; the driver also checks how many rows a write affected.
+// each; the driver also checks how many rows a write affected. It sends a list of values as one text, a JSON array of
+// what each is stored as; a byte string, which JSON does not have, is an array of its hexadecimal digits.
 func SQLite() Dialect { return sqlite{} }
 
 type sqlite struct{}
@@ -147,17 +148,30 @@ func (sqlite) Fold(b *strings.Builder, expr func(*strings.Builder)) {
 	b.WriteByte(')')
 }
 
-// In appends "expr IN (?first, ...)", with a parameter for each value.
-func (sqlite) In(b *strings.Builder, expr func(*strings.Builder), first, n int, _ value.Type) int {
+// In appends "expr IN (SELECT value FROM json_each(?first))", whose one parameter is the list of all values, so that the
+// text is the same for any number of them and SQLite's limit of 32,766 parameters does not matter: see [SQLite]. One
+// value is a parameter of its own.
+func (sqlite) In(b *strings.Builder, expr func(*strings.Builder), first, n int, t value.Type) int {
 	if n == 0 {
 		b.WriteString(nothing)
 		return 0
 	}
 	expr(b)
 	b.WriteString(" IN (")
-	list(b, n, ", ", func(i int) { number(b, '?', first+i) })
+	switch {
+	case n == 1:
+		number(b, '?', first)
+	case t == value.TypeBytes, t == value.TypeUnknown:
+		b.WriteString("SELECT CASE type WHEN 'array' THEN unhex(value ->> 0) ELSE value END FROM json_each(")
+		number(b, '?', first)
+		b.WriteByte(')')
+	default:
+		b.WriteString("SELECT value FROM json_each(")
+		number(b, '?', first)
+		b.WriteByte(')')
+	}
 	b.WriteByte(')')
-	return n
+	return 1
 }
 
 // ColumnType returns the type whose affinity leaves the stored values as they are. The user's own type names are those

@@ -34,10 +34,14 @@ func TestSQLiteClauses(t *testing.T) {
 	t.Parallel()
 	d := dialect.SQLite()
 	three, used := in(d, 4, 3, value.TypeUUID)
+	one, single := in(d, 4, 1, value.TypeBytes)
+	bytes, _ := in(d, 4, 2, value.TypeBytes)
 	none, zero := in(d, 4, 0, value.TypeUUID)
 	serial, includesKey := d.SerialType(value.TypeInt64)
 	check(t, []rendered{
-		{"in", three, "c IN (?4, ?5, ?6)"},
+		{"in", three, "c IN (SELECT value FROM json_each(?4))"},
+		{"in one", one, "c IN (?4)"},
+		{"in bytes", bytes, "c IN (SELECT CASE type WHEN 'array' THEN unhex(value ->> 0) ELSE value END FROM json_each(?4))"},
 		{"in nothing", none, "1 = 0"},
 		{"param", text(func(b *strings.Builder) { d.Param(b, 12, value.TypeText) }), "?12"},
 		{"paging", pagings(d), "; LIMIT 0; LIMIT 5 OFFSET 0; LIMIT 5 OFFSET 10; LIMIT -1 OFFSET 10;"},
@@ -48,8 +52,8 @@ func TestSQLiteClauses(t *testing.T) {
 		{"native", d.ColumnType(value.TypeDecimal, "numeric(10,2)"), "TEXT"},
 		{"serial", serial, "INTEGER PRIMARY KEY AUTOINCREMENT"},
 	})
-	if used != 3 || zero != 0 || !includesKey {
-		t.Errorf("In used %d and %d parameters, the serial type includes the key: %v", used, zero, includesKey)
+	if used != 1 || single != 1 || zero != 0 || !includesKey {
+		t.Errorf("In used %d, %d and %d parameters, the serial type includes the key: %v", used, single, zero, includesKey)
 	}
 }
 

@@ -75,8 +75,6 @@ const (
 	// NoTracking returns objects that the session does not know: changing them writes nothing, and each query returns new
 	// ones.
 	NoTracking
-	// WithDeleted returns soft-deleted rows too.
-	WithDeleted
 )
 
 func (m Mode) apply(q *Select) {
@@ -85,7 +83,13 @@ func (m Mode) apply(q *Select) {
 		q.Populate = true
 	case NoTracking:
 		q.NoTracking = true
-	case WithDeleted:
-		q.withDeleted = true
 	}
 }
+
+// Scope changes which rows there are for a query.
+type Scope uint8
+
+// WithDeleted takes soft-deleted rows in too.
+const WithDeleted Scope = 1
+
+func (s Scope) apply(q *Select) { q.withDeleted = true }

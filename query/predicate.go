@@ -120,3 +120,38 @@ func Or(ps ...Predicate) Predicate { return Predicate{op: opOr, kids: append([]P
 
 // Not holds where p does not. A comparison with NULL is neither, so that Not finds no more rows there than p did.
 func Not(p Predicate) Predicate { return Predicate{op: opNot, kids: []Predicate{p}} }
+
+// constant reports whether the predicate holds for every row, or for none, whatever is in it: what is built of empty
+// lists.
+func (p Predicate) constant() (every, none bool) {
+	switch p.op {
+	case opTrue:
+		return true, false
+	case opIn:
+		return false, len(p.args) == 0
+	case opNotIn:
+		return len(p.args) == 0, false
+	case opNot:
+		every, none = p.kids[0].constant()
+		return none, every
+	case opAnd, opOr:
+		return p.junction()
+	default:
+		return false, false
+	}
+}
+
+// junction is constant for AND, which holds for every row unless one of its kids does not, and for OR, which is the same
+// the other way round.
+func (p Predicate) junction() (every, none bool) {
+	every, none = p.op == opAnd, p.op == opOr
+	for _, kid := range p.kids {
+		always, never := kid.constant()
+		if p.op == opAnd {
+			every, none = every && always, none || never
+		} else {
+			every, none = every || always, none && never
+		}
+	}
+	return every, none
+}

@@ -14,10 +14,11 @@ func (r *renderer) field(c column) (*model.Field, error) {
 	if f, ok := r.m.ColumnAt(c.addr, c.typ); ok {
 		return f, nil
 	}
-	return nil, &fault.Error{
-		Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name,
-		Message: "a *" + c.typ.String() + " that is not the address of one of its columns; take it from entity.Columns",
+	message := "a *" + c.typ.String() + " that is not the address of one of its columns; take it from entity.Columns"
+	if rel, ok := r.m.RelationAt(c.addr, c.typ); ok {
+		message = rel.Name + " is a relation and no column; load it by query.With, and compare the column of its key"
 	}
+	return nil, &fault.Error{Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name, Message: message}
 }
 
 // encode reads the operand at p as a value of the field.
@@ -125,9 +126,9 @@ func (r *renderer) comparison(p Predicate, f *model.Field) error {
 }
 
 // paramType returns the type that a parameter for the field is declared as. A column of a type of the user's own (an
-// enum, citext, date) is compared as that type, which the database finds out; declaring text would make it text.
-func paramType(f *model.Field) value.Type {
-	if f.Native != "" && f.Type != value.TypeDecimal {
+// enum, citext, date) takes it as that type, which the database finds out; declaring text would make it text.
+func (r *renderer) paramType(f *model.Field) value.Type {
+	if f.Native != "" && f.Type != value.TypeDecimal && r.d.ColumnType(f.Type, f.Native) == f.Native {
 		return value.TypeUnknown
 	}
 	return f.Type
@@ -180,19 +181,19 @@ func (r *renderer) membership(p Predicate, f *model.Field) error {
 
 // in renders "column IN (vs)" the dialect's way.
 func (r *renderer) in(f *model.Field, vs []value.Value) {
-	used := r.d.In(&r.b, func(b *strings.Builder) { r.d.Ident(b, f.Column) }, len(r.args)+1, len(vs), paramType(f))
-	if used == 1 && r.d.Features().Arrays {
+	used := r.d.In(&r.b, func(*strings.Builder) { r.column(f) }, len(r.args)+1, len(vs), r.paramType(f))
+	if used == 1 && (len(vs) > 1 || r.d.Features().Arrays) {
 		for len(r.lists) < len(r.args) {
 			r.lists = append(r.lists, nil)
 		}
 		r.lists = append(r.lists, vs)
-		r.types = append(r.types, paramType(f))
+		r.types = append(r.types, r.paramType(f))
 		r.args = append(r.args, value.Value{})
 		r.hide(f)
 		return
 	}
 	for _, v := range vs[:used] {
-		r.types = append(r.types, paramType(f))
+		r.types = append(r.types, r.paramType(f))
 		r.args = append(r.args, v)
 		r.hide(f)
 	}

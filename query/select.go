@@ -21,6 +21,8 @@ type Select struct {
 	limit, offset int
 	lock          Lock
 	withDeleted   bool
+	with          []Relation
+	related       []Related // what with resolves to
 }
 
 // Compile collects clauses into a query over m's table.
@@ -44,6 +46,12 @@ func (q *Select) Limit(n int) {
 	}
 }
 
+// Page makes the query that of one page, in an order that the primary key makes complete.
+func (q *Select) Page(p PageRequest) {
+	q.limit, q.offset = p.PageSize, p.Offset()
+	q.OrderByKey()
+}
+
 // OrderByKey orders the query by the primary key, behind the orders that it has.
 func (q *Select) OrderByKey() {
 	for _, f := range q.m.Key {
@@ -63,6 +71,9 @@ type Text struct {
 
 // Rows renders "SELECT columns FROM table ..." with everything that the query says.
 func (q *Select) Rows(d dialect.Dialect, columns string) (Text, error) {
+	if _, err := q.Related(); err != nil {
+		return Text{}, err
+	}
 	r := renderer{d: d, m: q.m}
 	r.write("SELECT ", columns, " FROM ")
 	d.Ident(&r.b, q.m.Table)
@@ -98,6 +109,9 @@ func (q *Select) Exists(d dialect.Dialect) (Text, error) {
 // ByKey renders "SELECT columns FROM table WHERE key" for one key, or for several of a key with one column. The query's
 // own predicates are ANDed, its order is not used.
 func (q *Select) ByKey(d dialect.Dialect, columns string, keys []value.Value) (Text, error) {
+	if _, err := q.Related(); err != nil {
+		return Text{}, err
+	}
 	r := renderer{d: d, m: q.m}
 	r.write("SELECT ", columns, " FROM ")
 	d.Ident(&r.b, q.m.Table)
@@ -128,6 +142,7 @@ func (q *Select) ByKey(d dialect.Dialect, columns string, keys []value.Value) (T
 type renderer struct {
 	d     dialect.Dialect
 	m     *model.Model
+	alias string // before a column, with its dot, where there are several tables
 	b     strings.Builder
 	types []value.Type
 	args  []value.Value
@@ -152,7 +167,10 @@ func (r *renderer) text() Text {
 	return Text{SQL: r.b.String(), Types: r.types, Args: r.args, Lists: r.lists, Secret: r.secret}
 }
 
-func (r *renderer) column(f *model.Field) { r.d.Ident(&r.b, f.Column) }
+func (r *renderer) column(f *model.Field) {
+	r.b.WriteString(r.alias)
+	r.d.Ident(&r.b, f.Column)
+}
 
 func (r *renderer) param(t value.Type, v value.Value) {
 	r.types = append(r.types, t)
@@ -162,7 +180,7 @@ func (r *renderer) param(t value.Type, v value.Value) {
 
 // operand appends a parameter that the column of f is compared with.
 func (r *renderer) operand(f *model.Field, v value.Value) {
-	r.param(paramType(f), v)
+	r.param(r.paramType(f), v)
 	r.hide(f)
 }
 
@@ -182,6 +200,18 @@ func (r *renderer) tail(q *Select, paging bool) error {
 	if err := r.where(q); err != nil {
 		return err
 	}
+	if err := r.order(q); err != nil {
+		return err
+	}
+	if paging {
+		r.d.Paging(&r.b, r.number(q.limit), r.number(q.offset))
+	}
+	r.d.Locking(&r.b, dialectLocks[q.lock])
+	return nil
+}
+
+// order renders ORDER BY, or nothing.
+func (r *renderer) order(q *Select) error {
 	for i, s := range q.order {
 		f, err := r.sortField(s)
 		if err != nil {
@@ -200,10 +230,6 @@ func (r *renderer) tail(q *Select, paging bool) error {
 			r.write(" NULLS LAST")
 		}
 	}
-	if paging {
-		r.d.Paging(&r.b, r.number(q.limit), r.number(q.offset))
-	}
-	r.d.Locking(&r.b, dialectLocks[q.lock])
 	return nil
 }
 

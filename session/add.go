@@ -40,13 +40,13 @@ func Add[T any](ctx context.Context, objs ...*T) error {
 	return nil
 }
 
-func (s *Session) add(op string, x *meta, base unsafe.Pointer, obj any) error {
+// add makes an object and what its relations reach pending. Keys in want are filled in where the object has none; one
+// without a value is known later.
+func (s *Session) add(op string, x *meta, base unsafe.Pointer, obj any, want ...filled) error {
 	if e, ok := s.byPtr[base]; ok && e.Model == x.Model {
 		switch e.state {
 		case Persistent:
-			s.log(e)
-			e.doomed = false
-			return nil
+			return s.undoom(op, e)
 		case Pending:
 			return nil
 		case Deleted:
@@ -62,11 +62,54 @@ func (s *Session) add(op string, x *meta, base unsafe.Pointer, obj any) error {
 		return err
 	}
 	e := &entry{meta: x, base: base, obj: obj}
-	return s.begin(op, e)
+	if len(x.relations) == 0 {
+		return s.begin(op, e, want...)
+	}
+	want, err := s.keyFromParents(op, e, want)
+	if err != nil {
+		return err
+	}
+	if err := s.begin(op, e, want...); err != nil {
+		return err
+	}
+	s.completeRelations(e)
+	return s.relateEntry(op, e)
+}
+
+// undoom takes back the deletion of a stored object.
+func (s *Session) undoom(op string, e *entry) error {
+	if !e.doomed {
+		return nil
+	}
+	if other := s.byID[e.id]; other != e {
+		return s.conflict(op, e, other, e.key())
+	}
+	s.log(e)
+	e.doomed = false
+	return nil
+}
+
+// keyFromParents adds the objects whose keys are part of the entry's own, so that it can be identified.
+func (s *Session) keyFromParents(op string, e *entry, want []filled) ([]filled, error) {
+	for _, r := range e.relations {
+		if r.Kind != model.BelongsTo || !r.Local.Key || r.One(e.base) == nil {
+			continue
+		}
+		parent, err := s.reach(op, r, r.One(e.base))
+		if err != nil {
+			return nil, err
+		}
+		key := filled{f: r.Local}
+		if v, known := parent.settled(r.Foreign); known {
+			key.value = v
+		}
+		want = append(want, key)
+	}
+	return want, nil
 }
 
 // begin stamps a new object and makes it pending.
-func (s *Session) begin(op string, e *entry) error {
+func (s *Session) begin(op string, e *entry, want ...filled) error {
 	e.stamps = make([]value.Value, len(e.stamped))
 	for i, f := range e.stamped {
 		v, err := f.Get(e.base)
@@ -79,14 +122,19 @@ func (s *Session) begin(op string, e *entry) error {
 		e.unstamp()
 		return err
 	}
+	whole, err := s.want(op, e, want)
+	if err != nil {
+		e.unstamp()
+		return err
+	}
 	key, known, err := e.readKey(e.base)
 	if err != nil {
 		e.unstamp()
 		return err
 	}
-	if known {
+	if known && whole {
 		id := identify(e.Model, key)
-		if other, ok := s.byID[id]; ok {
+		if other, ok := s.byID[id]; ok && !s.replace(e, other) {
 			e.unstamp()
 			return s.conflict(op, e, other, key)
 		}
@@ -99,6 +147,36 @@ func (s *Session) begin(op string, e *entry) error {
 	e.state = Pending
 	s.track(e)
 	return nil
+}
+
+// want fills in keys where the object has none, and reports whether it could.
+func (s *Session) want(op string, e *entry, want []filled) (whole bool, err error) {
+	whole = true
+	for _, w := range want {
+		v, err := w.f.Get(e.base)
+		switch {
+		case err != nil:
+			return false, e.fieldError(op, w.f, err)
+		case !isUnset(w.f, v):
+		case isZero(w.value):
+			whole = whole && !w.f.Key
+		default:
+			if err := s.fill(op, e, w.f, w.value); err != nil {
+				return false, err
+			}
+		}
+	}
+	return whole, nil
+}
+
+// replace lets a new object have the key of one that is marked for deletion, whose row goes first.
+func (s *Session) replace(e, other *entry) bool {
+	if other.state != Persistent || !other.doomed || other.Deleted != nil {
+		return false
+	}
+	s.log(other)
+	e.replaces = other
+	return true
 }
 
 // stamp fills in the key, the dates and the version.
@@ -199,6 +277,10 @@ func Expunge[T any](ctx context.Context, objs ...*T) error {
 // retire ends the following of an object. A transient one is forgotten, and what was filled in is taken back.
 func (s *Session) retire(e *entry, state State) {
 	s.unmap(e)
+	if old := e.replaces; old != nil && e.state == Pending && old.state == Persistent && !old.unlisted {
+		s.byID[old.id] = old
+	}
+	e.replaces = nil
 	e.doomed = false
 	e.state = state
 	e.free.Store(state == Detached)

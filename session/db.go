@@ -29,11 +29,12 @@ type DB struct {
 
 // connection is one named connection of a DB.
 type connection struct {
-	cfg   Config
-	pool  driver.Pool
-	d     dialect.Dialect
-	metas sync.Map // *model.Model -> *meta
-	ids   idSource
+	cfg    Config
+	pool   driver.Pool
+	d      dialect.Dialect
+	marker string   // inserts a marker
+	metas  sync.Map // *model.Model -> *meta
+	ids    idSource
 }
 
 // Open opens the connections and makes a round trip on each, so that a wrong address is known at once. Exactly one
@@ -75,7 +76,7 @@ func (db *DB) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return &fault.Error{Kind: fault.KindOf(err), Op: "session.Open", Connection: string(cfg.Name), Err: err}
 	}
-	db.conns = append(db.conns, &connection{cfg: cfg, pool: pool, d: pool.Dialect()})
+	db.conns = append(db.conns, &connection{cfg: cfg, pool: pool, d: pool.Dialect(), marker: markerInsert(pool.Dialect())})
 	return nil
 }
 
@@ -189,7 +190,7 @@ func join(ctx context.Context, u *uow.Unit, o uow.Options, fn func(ctx context.C
 func sameOptions(op string, have *uow.Options, want uow.Options) error {
 	if want.ReadOnly && !have.ReadOnly || want.Isolation != uow.DefaultIsolation && want.Isolation != have.Isolation ||
 		want.StatementTimeout != 0 && want.StatementTimeout != have.StatementTimeout ||
-		want.LockTimeout != 0 && want.LockTimeout != have.LockTimeout {
+		want.LockTimeout != 0 && want.LockTimeout != have.LockTimeout || want.Resolve != 0 && want.Resolve != have.Resolve {
 		return &fault.Error{
 			Kind: fault.Unsupported, Op: op,
 			Message: "the options of a transaction are those of the unit of work it joins; use session.New for others",

@@ -34,6 +34,10 @@
 // failed flush the session refuses everything but [Rollback] with fault.SessionFailed, since the transaction cannot go
 // on; a failure inside [Nested] that its caller handles leaves the session usable.
 //
+// A commit whose answer is lost is fault.OutcomeUnknown. With uow.Options.Resolve the session finds out over another
+// connection what became of it, by a row that travels with the commit and whose table [DB.Install] makes, or as
+// [ResolveWith] says: the unit then succeeds, or fails with fault.ConnectionLost and may be run again.
+//
 // # Concurrency
 //
 // A [DB] is safe for concurrent use. A session is used by one goroutine at a time: a second one gets

@@ -50,6 +50,7 @@ func (r resource) Prepare(ctx context.Context) error {
 
 // complete refuses to end a session well that is not usable, or in which a goroutine has left a savepoint open.
 func (s *Session) complete(op string) error {
+	s.dropClosed()
 	if err := s.usable(op); err != nil {
 		return err
 	}
@@ -167,6 +168,9 @@ func (s *Session) rollBack(ctx context.Context, op string, objects bool) error {
 // close ends the session: every further use is fault.SessionClosed.
 func (s *Session) close() {
 	s.closed = true
+	if s.prepared != nil {
+		_ = s.prepared.Close() // it has nothing that could fail
+	}
 	if s.held != nil {
 		s.giveBack(s.held)
 		s.held, s.inTx = nil, false

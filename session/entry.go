@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -40,6 +41,10 @@ type entry struct {
 
 	status
 	stamps   []value.Value // what the fields of meta.stamped held before Add
+	filled   []filled      // foreign keys that relations filled in
+	emptied  []*relation   // to-many fields that were nil before Add
+	waits    []wait        // foreign keys that wait for the database to make the other row's key
+	replaces *entry        // an object that is marked for deletion and had the same key
 	hooked   bool          // its Before-hook has run for the write that is being planned
 	unlisted bool          // dropped from the session's list at the next chance
 	free     atomic.Bool   // detached: another session may have it
@@ -52,6 +57,7 @@ type status struct {
 	known    bool // the key is known: the entry is in the identity map under id
 	id       identity
 	snapshot []value.Value // the row as the database has it; nil while pending. Replaced, never changed
+	rels     []relState    // what is known of its relations; nil for nothing. Replaced, never changed
 	logged   *Savepoint    // the innermost savepoint whose undo log has the entry
 }
 
@@ -119,6 +125,11 @@ func (e *entry) restore() {
 		}
 		_ = f.Set(e.base, e.snapshot[i]) // it came out of this field, or out of its column
 	}
+	for _, r := range e.relations {
+		if st := e.relation(r); !slices.Equal(st.elements(), r.now(e.base).elements()) {
+			st.show(e.base, r)
+		}
+	}
 }
 
 // unstamp puts back what the fields that Add and the flush fill in held before.
@@ -126,6 +137,15 @@ func (e *entry) unstamp() {
 	for i, f := range e.stamped {
 		_ = f.Set(e.base, e.stamps[i])
 	}
+	for _, k := range slices.Backward(e.filled) {
+		_ = k.f.Set(e.base, k.before)
+	}
+	for _, r := range e.emptied {
+		if len(r.Many(e.base)) == 0 {
+			r.SetMany(e.base, nil)
+		}
+	}
+	e.filled, e.emptied, e.waits = nil, nil, nil
 	if len(e.serverSide) > 0 {
 		model.ClearPending(e.base)
 	}

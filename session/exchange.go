@@ -18,6 +18,11 @@ type sink interface {
 	done(affected, lastID int64) error
 }
 
+// namer is a sink that can say of its statement's error what it concerns.
+type namer interface {
+	name(e *fault.Error, row int)
+}
+
 // burst is the statements of one exchange with the database and where their results go.
 type burst struct {
 	stmts []driver.Statement
@@ -92,6 +97,9 @@ func (s *Session) exchange(ctx context.Context, op string, b *burst, end driver.
 		return nil
 	}
 	err = s.explain(op, err, all)
+	if alone || s.opts.ReadOnly {
+		err = undone(err) // there was nothing to commit
+	}
 	nothingSent := errors.Is(err, fault.ConcurrentUse)
 	if !nothingSent && (wasInTx || n == transaction || begins) {
 		s.failed = err
@@ -280,8 +288,8 @@ func (s *Session) explain(op string, err error, b *burst) error {
 	out := *e
 	out.Op, out.Connection = op, string(s.conn.cfg.Name)
 	if se.Statement >= 0 && se.Statement < len(b.sinks) {
-		if w, ok := b.sinks[se.Statement].(*writeSink); ok {
-			w.name(&out, se.Row)
+		if n, ok := b.sinks[se.Statement].(namer); ok {
+			n.name(&out, se.Row)
 		}
 	}
 	return &out

@@ -15,107 +15,35 @@ import (
 // given. A row of an object that the session has gives that object, with its fields as they are in memory, changed or
 // not. Pending changes of the same table are flushed first, in the same round trip where the database pipelines.
 func Find[T any](ctx context.Context, clauses ...query.Clause) ([]*T, error) {
-	return rows[T](ctx, "session.Find", clauses, -1)
+	r := &rowsRead[T]{read: of[T](clauses)}
+	if err := run(ctx, "session.Find", r); err != nil {
+		return nil, err
+	}
+	return r.objs, nil
 }
 
 // First returns the first object that Find would, or fault.NotFound.
 func First[T any](ctx context.Context, clauses ...query.Clause) (*T, error) {
-	const op = "session.First"
-	objs, err := rows[T](ctx, op, clauses, 1)
-	if err != nil {
+	r := firstRead[T](clauses)
+	if err := run(ctx, "session.First", r); err != nil {
 		return nil, err
 	}
-	if len(objs) == 0 {
-		s, err := find(ctx, op)
-		if err != nil {
-			return nil, err
-		}
-		x, err := metaOf[T](s.conn, op)
-		if err != nil {
-			return nil, err
-		}
-		return nil, s.about(op, fault.NotFound, x, "")
-	}
-	return objs[0], nil
-}
-
-func rows[T any](ctx context.Context, op string, clauses []query.Clause, limit int) ([]*T, error) {
-	s, err := enter(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return nil, err
-	}
-	q := query.Compile(x.Model, clauses...)
-	if limit >= 0 {
-		q.Limit(limit)
-	}
-	objs := []*T{}
-	l := s.loader(x, op, q)
-	l.found = func(obj any, _ *entry) { objs = append(objs, obj.(*T)) }
-	err = s.query(ctx, op, x, q, func(b *burst) error {
-		t, err := q.Rows(x.d, x.columns)
-		b.add(x.statement(t, x.types, "select"), l)
-		return err
-	})
-	if err != nil {
-		return nil, s.entityError(err, x)
-	}
-	return objs, nil
-}
-
-// entityError adds the entity to an error that has none.
-func (s *Session) entityError(err error, x *meta) error {
-	e, ok := err.(*fault.Error) //nolint:errorlint // only one that exchange has just made
-	if !ok || e.Entity != "" {
-		return err
-	}
-	out := *e
-	out.Entity = x.Name
-	return &out
+	return r.objs[0], nil
 }
 
 // Count returns the number of rows that the predicates describe; limits, offsets and orders among the clauses do not
 // count.
 func Count[T any](ctx context.Context, clauses ...query.Clause) (int64, error) {
-	v, err := one[T](ctx, "session.Count", value.TypeInt64, clauses, (*query.Select).Count)
-	return v.Int(), err
+	r := countRead[T](clauses)
+	err := run(ctx, "session.Count", r)
+	return r.v.Int(), err
 }
 
 // Exists reports whether there is a row that the predicates describe.
 func Exists[T any](ctx context.Context, clauses ...query.Clause) (bool, error) {
-	v, err := one[T](ctx, "session.Exists", value.TypeBool, clauses, (*query.Select).Exists)
-	return v.Bool(), err
-}
-
-// one runs a query for a single value.
-func one[T any](
-	ctx context.Context, op string, t value.Type, clauses []query.Clause,
-	render func(*query.Select, dialect.Dialect) (query.Text, error),
-) (value.Value, error) {
-	s, err := enter(ctx, op)
-	if err != nil {
-		return value.Value{}, err
-	}
-	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return value.Value{}, err
-	}
-	var c scalar
-	q := query.Compile(x.Model, clauses...)
-	err = s.query(ctx, op, x, nil, func(b *burst) error {
-		text, err := render(q, x.d)
-		b.add(x.statement(text, []value.Type{t}, "select"), &c)
-		return err
-	})
-	if err != nil {
-		return value.Value{}, s.entityError(err, x)
-	}
-	return c.v, nil
+	r := existsRead[T](clauses)
+	err := run(ctx, "session.Exists", r)
+	return r.v.Bool(), err
 }
 
 // Page returns one page of what Find would return without a limit, and the number of rows on all pages, in one round
@@ -133,32 +61,80 @@ func Page[T any](ctx context.Context, page query.PageRequest, clauses ...query.C
 		return none, err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return none, err
+	total, rows := countRead[T](clauses), &rowsRead[T]{read: of[T](clauses), page: &page}
+	if _, err := s.read(ctx, op, []reader{total, rows}); err != nil {
+		return none, entityError(err, rows.x)
 	}
-	out := query.Paginated[*T]{Items: []*T{}, Page: page.Page, PageSize: page.PageSize}
-	q := query.Compile(x.Model, append(append([]query.Clause(nil), clauses...),
-		query.Limit(page.PageSize), query.Offset(page.Offset()))...)
-	q.OrderByKey()
-	l := s.loader(x, op, q)
-	l.found = func(obj any, _ *entry) { out.Items = append(out.Items, obj.(*T)) }
-	var total scalar
-	err = s.query(ctx, op, x, q, func(b *burst) error {
-		count, err := q.Count(x.d)
-		if err != nil {
-			return err
-		}
-		b.add(x.statement(count, []value.Type{value.TypeInt64}, "count"), &total)
-		t, err := q.Rows(x.d, x.columns)
-		b.add(x.statement(t, x.types, "select"), l)
-		return err
-	})
-	if err != nil {
-		return none, s.entityError(err, x)
+	return query.Paginated[*T]{Items: rows.objs, Total: total.v.Int(), Page: page.Page, PageSize: page.PageSize}, nil
+}
+
+// rowsRead reads the rows that clauses describe.
+type rowsRead[T any] struct {
+	read
+	page *query.PageRequest // reads one page, in an order that the key makes complete
+	rows *loader
+	objs []*T
+}
+
+// firstRead reads one row, and there has to be one.
+func firstRead[T any](clauses []query.Clause) *rowsRead[T] {
+	r := &rowsRead[T]{read: of[T](clauses)}
+	r.must = true
+	return r
+}
+
+func (r *rowsRead[T]) ask(s *Session, op string, b *burst) error {
+	q := r.query()
+	switch {
+	case r.must:
+		q.Limit(1)
+	case r.page != nil:
+		q.Page(*r.page)
 	}
-	out.Total = total.v.Int()
-	return out, nil
+	r.objs = []*T{}
+	r.rows = s.loader(b, r.x, op, q, r.found)
+	t, err := q.Rows(r.x.d, r.x.columns)
+	b.add(r.x.statement(t, r.x.types, "select"), r)
+	return err
+}
+
+func (r *rowsRead[T]) found(obj any, _ *entry)       { r.objs = append(r.objs, obj.(*T)) }
+func (r *rowsRead[T]) row(cells []value.Value) error { return r.rows.row(cells) }
+func (r *rowsRead[T]) objects() []unsafe.Pointer     { return pointers(r.objs) }
+
+func (r *rowsRead[T]) verdict(s *Session, op string) error {
+	if r.must && len(r.objs) == 0 {
+		return s.about(op, fault.NotFound, r.x, "")
+	}
+	return nil
+}
+
+// scalarRead reads a single value.
+type scalarRead struct {
+	read
+	what   string // for spans and errors
+	typ    value.Type
+	render func(*query.Select, dialect.Dialect) (query.Text, error)
+	v      value.Value
+}
+
+func countRead[T any](clauses []query.Clause) *scalarRead {
+	return &scalarRead{read: of[T](clauses), what: "count", typ: value.TypeInt64, render: (*query.Select).Count}
+}
+
+func existsRead[T any](clauses []query.Clause) *scalarRead {
+	return &scalarRead{read: of[T](clauses), what: "exists", typ: value.TypeBool, render: (*query.Select).Exists}
+}
+
+func (r *scalarRead) ask(_ *Session, _ string, b *burst) error {
+	t, err := r.render(r.query(), r.x.d)
+	b.add(r.x.statement(t, []value.Type{r.typ}, r.what), r)
+	return err
+}
+
+func (r *scalarRead) row(cells []value.Value) error {
+	r.v = cells[0]
+	return nil
 }
 
 // Contains reports whether the session follows the object: it is pending or persistent.
@@ -184,9 +160,12 @@ func StateOf[T any](ctx context.Context, obj *T) (State, error) {
 // differs from its row.
 func IsModified[T any](ctx context.Context, obj *T) (bool, error) {
 	modified := false
-	err := each(ctx, "session.IsModified", []*T{obj}, func(_ *Session, op string, _ *meta, e *entry) error {
+	err := each(ctx, "session.IsModified", []*T{obj}, func(s *Session, op string, _ *meta, e *entry) error {
 		if e == nil || e.state != Pending && e.state != Persistent {
 			return nil
+		}
+		if err := s.relate(op); err != nil {
+			return err
 		}
 		if e.state == Pending || e.doomed {
 			modified = true

@@ -48,18 +48,25 @@ func Flush(ctx context.Context) error {
 
 // flush writes what is pending, together with what then adds to the burst, and ends the transaction where end says so.
 func (s *Session) flush(ctx context.Context, op string, then func(*burst) error, end driver.End) error {
-	for range maxRounds {
+	for rounds := 0; rounds < maxRounds; {
 		p, err := s.plan(ctx, op)
 		if err != nil {
 			return err
 		}
 		b := &burst{}
 		p.emit(b)
+		if p.more {
+			if err := s.writeSome(ctx, op, p, b); err != nil {
+				return err
+			}
+			continue
+		}
 		if len(b.stmts) > 0 && p.alone && (end == driver.Commit || then != nil) {
 			// Somebody wants to see the result before the transaction ends.
 			if err := s.write(ctx, op, p, b, driver.Stay); err != nil {
 				return err
 			}
+			rounds++
 			continue
 		}
 		if then != nil {
@@ -78,12 +85,27 @@ func (s *Session) flush(ctx context.Context, op string, then func(*burst) error,
 	return s.fault(op, fault.Flushing, fmt.Sprintf("hooks caused more work in each of %d rounds", maxRounds))
 }
 
+// writeSome sends what can be written before the keys are known that the rest waits for.
+func (s *Session) writeSome(ctx context.Context, op string, p *plan, b *burst) error {
+	if len(b.stmts) == 0 {
+		return s.fault(op, fault.DependencyCycle, "rows wait for each other's keys, which the database makes; make one of the "+
+			"references nullable, or flush in between")
+	}
+	return s.write(ctx, op, p, b, driver.Stay)
+}
+
 // write sends a planned flush and runs what follows it.
 func (s *Session) write(ctx context.Context, op string, p *plan, b *burst, end driver.End) error {
 	if len(p.writes) > 0 || end == driver.Commit {
 		b.need = transaction
 	}
-	if err := s.exchange(ctx, op, b, end); err != nil {
+	var err error
+	if end == driver.Commit {
+		err = s.commit(ctx, op, b)
+	} else {
+		err = s.exchange(ctx, op, b, end)
+	}
+	if err != nil {
 		return err
 	}
 	if len(p.writes) == 0 {
@@ -126,7 +148,7 @@ func (s *Session) hooks(ctx context.Context, f func(ctx context.Context) error) 
 	sc.Home, sc.Unit, sc.Connection = s.home, s.unit, string(s.conn.cfg.Name)
 	h := &hook{session: s}
 	sc.Hook = h
-	sc.NoAutoflush = true
+	sc.Autoflush = scope.FlushNone
 	s.inside = true
 	err = errAborted
 	defer func() {
@@ -157,6 +179,9 @@ func (s *Session) before(ctx context.Context, op string) error {
 		for range maxRounds {
 			ran, err := s.beforeEntries(ctx, op)
 			if err != nil || !ran {
+				return err
+			}
+			if err := s.relate(op); err != nil {
 				return err
 			}
 		}
@@ -218,8 +243,11 @@ func (s *Session) hasHooks() bool {
 // hasChanges reports whether a flush would write anything. An object that cannot be compared counts: the flush will say
 // why.
 func (s *Session) hasChanges(only *meta) bool {
+	if s.relate("session") != nil || s.unlinked {
+		return true
+	}
 	for _, e := range s.entries {
-		if e.unlisted || only != nil && e.Model != only.Model {
+		if e.unlisted || only != nil && e.Table != only.Table {
 			continue
 		}
 		if e.state == Pending || e.state == Persistent && (e.doomed || e.isDirty()) {

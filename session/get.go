@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"unsafe"
 
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/query"
@@ -17,180 +18,175 @@ import (
 // renewed from it; its unflushed changes survive a lock. Predicates among the clauses must hold too, and cause a query
 // as well.
 func Get[T any](ctx context.Context, key any, clauses ...query.Clause) (*T, error) {
-	const op = "session.Get"
-	obj, ok, err := lookup[T](ctx, op, key, clauses)
+	r := keyRead{read: of[T](clauses), key: key}
+	r.must = true
+	obj, err := get(ctx, "session.Get", r)
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return nil, missing[T](ctx, op, key)
-	}
-	return obj, nil
+	return obj.(*T), nil
 }
 
 // Lookup is Get where a miss is no error.
 func Lookup[T any](ctx context.Context, key any, clauses ...query.Clause) (obj *T, ok bool, err error) {
-	return lookup[T](ctx, "session.Lookup", key, clauses)
+	found, err := get(ctx, "session.Lookup", keyRead{read: of[T](clauses), key: key})
+	obj, ok = found.(*T)
+	return obj, ok, err
 }
 
-func missing[T any](ctx context.Context, op string, key any) error {
-	s, err := find(ctx, op)
-	if err != nil {
-		return err
-	}
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return err
-	}
-	e := s.about(op, fault.NotFound, x, "")
-	if k, err := x.keyOf(op, key); err == nil {
-		e.Key = keyString(k)
-	}
-	return e
-}
-
-func lookup[T any](ctx context.Context, op string, key any, clauses []query.Clause) (*T, bool, error) {
+// get is run for a read by key. An object that the session has costs no memory.
+func get(ctx context.Context, op string, r keyRead) (obj any, err error) {
 	s, err := enter(ctx, op)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
+	if err = r.bind(s, op); err == nil && !r.held {
+		asked := r
+		err = s.query(ctx, op, []reader{&asked})
+		r.obj = asked.obj
+	}
+	if err == nil {
+		err = r.verdict(s, op)
+	}
+	if err == nil && r.q != nil && r.obj != nil {
+		answered := r
+		_, err = s.loadFor(ctx, op, &answered)
+	}
 	if err != nil {
-		return nil, false, err
+		return nil, entityError(err, r.x)
 	}
-	k, err := x.keyOf(op, key)
-	if err != nil {
-		return nil, false, err
-	}
-	q := query.Compile(x.Model, clauses...)
-	if e, ok := s.byID[identify(x.Model, k)]; ok && len(clauses) == 0 || ok && e.state != Persistent {
-		return present[T](e)
-	} else if ok && e.doomed {
-		return nil, false, nil
-	}
-	var found *T
-	l := s.loader(x, op, q)
-	l.found = func(obj any, _ *entry) { found = obj.(*T) }
-	err = s.query(ctx, op, x, q, func(b *burst) error {
-		t, err := q.ByKey(x.d, x.columns, k)
-		b.add(x.statement(t, x.types, "select"), l)
-		return err
-	})
-	return found, found != nil, err
+	return r.obj, nil
 }
 
-// present answers from the identity map.
-func present[T any](e *entry) (*T, bool, error) {
+// keyRead reads the row with a key.
+type keyRead struct {
+	read
+	key  any           // as its caller gave it
+	k    []value.Value // in the form of the key's columns
+	rows *loader
+	obj  any // a *T, or nil for a miss
+}
+
+func (r *keyRead) bind(s *Session, op string) error {
+	if err := r.read.bind(s, op); err != nil {
+		return err
+	}
+	k, err := r.x.keyOf(op, r.key)
+	if err != nil {
+		return err
+	}
+	r.k, r.obj = k, nil
+	e, ok := s.byID[identify(r.m, k)]
+	if !ok || r.q != nil && !r.q.OnlyLoads() && e.state == Persistent && !e.doomed {
+		return nil
+	}
+	r.held, r.obj = true, e.present()
+	return nil
+}
+
+// present returns the object as a *T, or nil where it is deleted or about to be.
+func (e *entry) present() any {
 	if e.doomed || e.state != Pending && e.state != Persistent {
-		return nil, false, nil
+		return nil
 	}
-	return e.obj.(*T), true, nil
+	return e.obj
 }
 
-// loader returns the loader that a query asks for.
-func (s *Session) loader(x *meta, op string, q *query.Select) *loader {
-	return &loader{s: s, x: x, op: op, populate: q.Populate, renew: q.Locks(), untracked: q.NoTracking}
+func (r *keyRead) ask(s *Session, op string, b *burst) error {
+	q := r.query()
+	r.rows = s.loader(b, r.x, op, q, r.found)
+	t, err := q.ByKey(r.x.d, r.x.columns, r.k)
+	b.add(r.x.statement(t, r.x.types, "select"), r)
+	return err
 }
 
-// query runs the statements that fill adds, behind the flush of what they could see.
-func (s *Session) query(ctx context.Context, op string, x *meta, q *query.Select, fill func(*burst) error) error {
-	if s.autoflushes(ctx) && s.hasChanges(x) {
-		err := s.flush(ctx, op, fill, driver.Stay)
-		return s.duringAutoflush(err, op, x)
+func (r *keyRead) found(obj any, _ *entry)       { r.obj = obj }
+func (r *keyRead) row(cells []value.Value) error { return r.rows.row(cells) }
+
+func (r *keyRead) objects() []unsafe.Pointer {
+	if r.obj == nil {
+		return nil
 	}
-	b := &burst{}
-	if q != nil && q.Locks() {
-		b.need = transaction
-	}
-	if err := fill(b); err != nil {
-		return err
-	}
-	return s.exchange(ctx, op, b, driver.Stay)
+	return []unsafe.Pointer{pointer(r.obj)}
 }
 
-// duringAutoflush says of an error that it came from writing what was pending before a query. An error of the query
-// itself concerns no object.
-func (s *Session) duringAutoflush(err error, op string, x *meta) error {
-	e, ok := err.(*fault.Error) //nolint:errorlint // only one that exchange has just made
-	if !ok || e.Key == "" {
-		return err
+func (r *keyRead) verdict(s *Session, op string) error {
+	if !r.must || r.obj != nil {
+		return nil
 	}
-	out := *e
-	out.Op = op + ": during autoflush before the query of " + x.Table
-	return &out
+	e := s.about(op, fault.NotFound, r.x, "")
+	e.Key = keyString(r.k)
+	return e
 }
 
 // GetMany returns the objects with the keys, in the order of the keys and with their repetitions, and the keys that
 // have none. It makes one query for all that the session does not have.
 func GetMany[T any](ctx context.Context, keys ...any) (found []*T, missing []any, err error) {
-	const op = "session.GetMany"
-	s, err := enter(ctx, op)
-	if err != nil {
+	r := &keysRead{read: of[T](nil), keys: keys}
+	if err := run(ctx, "session.GetMany", r); err != nil {
 		return nil, nil, err
 	}
-	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return nil, nil, err
-	}
-	ids := make([]identity, len(keys))
-	objs := map[identity]*T{}
-	var wanted [][]value.Value
-	for i, key := range keys {
-		k, err := x.keyOf(op, key)
-		if err != nil {
-			return nil, nil, err
-		}
-		ids[i] = identify(x.Model, k)
-		if _, asked := objs[ids[i]]; asked {
-			continue
-		}
-		objs[ids[i]] = nil
-		if e, ok := s.byID[ids[i]]; ok {
-			objs[ids[i]], _, _ = present[T](e)
-			continue
-		}
-		wanted = append(wanted, k)
-	}
-	if err := s.loadKeys(ctx, op, x, wanted, func(obj any, e *entry) { objs[e.id] = obj.(*T) }); err != nil {
-		return nil, nil, err
-	}
-	for i, id := range ids {
-		if obj := objs[id]; obj != nil {
-			found = append(found, obj)
-		} else {
-			missing = append(missing, keys[i])
-		}
-	}
+	found, missing = many[T](r)
 	return found, missing, nil
 }
 
-// loadKeys reads the rows with the keys: in one statement where the key has one column, in one exchange otherwise.
-func (s *Session) loadKeys(ctx context.Context, op string, x *meta, keys [][]value.Value, found func(any, *entry)) error {
-	if len(keys) == 0 {
-		return nil
+// many returns what a read of many keys has found, in their order, and which it has not.
+func many[T any](r *keysRead) (found []*T, missing []any) {
+	for i, id := range r.ids {
+		if obj, ok := r.objs[id].(*T); ok {
+			found = append(found, obj)
+		} else {
+			missing = append(missing, r.keys[i])
+		}
 	}
-	l := &loader{s: s, x: x, op: op, found: found}
-	q := query.Compile(x.Model)
-	return s.query(ctx, op, x, nil, func(b *burst) error {
-		if len(x.Key) == 1 {
-			flat := make([]value.Value, len(keys))
-			for i, k := range keys {
-				flat[i] = k[0]
-			}
-			keys = [][]value.Value{flat}
-		}
-		for _, k := range keys {
-			t, err := q.ByKey(x.d, x.columns, k)
-			if err != nil {
-				return err
-			}
-			b.add(x.statement(t, x.types, "select"), l)
-		}
-		return nil
-	})
+	return found, missing
 }
+
+// keysRead reads the rows with many keys.
+type keysRead struct {
+	read
+	keys   []any // as their caller gave them
+	ids    []identity
+	wanted [][]value.Value // the keys of the rows to read
+	rows   *loader
+	objs   map[identity]any // nil for a miss
+}
+
+func (r *keysRead) bind(s *Session, op string) error {
+	if err := r.read.bind(s, op); err != nil {
+		return err
+	}
+	r.ids, r.wanted, r.objs = make([]identity, len(r.keys)), nil, make(map[identity]any, len(r.keys))
+	for i, key := range r.keys {
+		k, err := r.x.keyOf(op, key)
+		if err != nil {
+			return err
+		}
+		id := identify(r.m, k)
+		r.ids[i] = id
+		if _, asked := r.objs[id]; asked {
+			continue
+		}
+		if e, ok := s.byID[id]; ok {
+			r.objs[id] = e.present()
+			continue
+		}
+		r.objs[id] = nil
+		r.wanted = append(r.wanted, k)
+	}
+	r.held = len(r.wanted) == 0
+	return nil
+}
+
+func (r *keysRead) ask(s *Session, op string, b *burst) error {
+	q := r.query()
+	r.rows = s.loader(b, r.x, op, q, r.found)
+	return r.x.byKeys(b, q, r.wanted, r)
+}
+
+func (r *keysRead) found(obj any, e *entry)       { r.objs[e.id] = obj }
+func (r *keysRead) row(cells []value.Value) error { return r.rows.row(cells) }
 
 // Refresh reads the objects' rows again and overwrites their fields, unflushed changes included; changes of other
 // objects are flushed first. An object whose row is gone is fault.NotFound, one that is not stored

@@ -331,6 +331,10 @@ type spyConn struct {
 }
 
 func (c spyConn) SQLConn() *sql.Conn { return c.Conn.(driver.SQLConn).SQLConn() }
+func (c spyConn) SQLReady() error    { return c.Conn.(driver.SQLGuard).SQLReady() }
+func (c spyConn) SQLError(ctx context.Context, err error) error {
+	return c.Conn.(driver.SQLGuard).SQLError(ctx, err)
+}
 
 func (c spyConn) Run(ctx context.Context, sc *driver.Script, r driver.Results) error {
 	var parts []string
@@ -378,5 +382,5 @@ func runCases(t *testing.T, cases []testCase) {
 // TestSession runs the numbered behaviors on every database.
 func TestSession(t *testing.T) {
 	t.Parallel()
-	runCases(t, slices.Concat(contextCases, stateCases, getCases, dirtyCases, flushCases, outcomeCases, nestedCases, mergeCases))
+	runCases(t, slices.Concat(contextCases, stateCases, getCases, dirtyCases, flushCases, outcomeCases, nestedCases, mergeCases, autoflushCases, wireCases, orderCases, relateCases))
 }

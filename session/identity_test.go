@@ -50,7 +50,7 @@ func metaFor[T any](t testing.TB) *meta {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newMeta(m, dialect.SQLite())
+	return newMeta(m, nil, dialect.SQLite())
 }
 
 // identityOf returns the identity that key means, or false where it is refused as a caller's mistake.

@@ -56,11 +56,15 @@ func (l *loader) row(cells []value.Value) error {
 	return nil
 }
 
-// overwrite replaces what the session has of a row.
+// overwrite replaces what the session has of a row. A relation whose key is another one now is not loaded any more.
 func (l *loader) overwrite(e *entry, cells []value.Value) error {
 	l.s.log(e)
 	e.snapshot = append([]value.Value(nil), cells...)
-	return l.fill(e.base, cells)
+	if err := l.fill(e.base, cells); err != nil {
+		return err
+	}
+	l.s.followKeys(e)
+	return nil
 }
 
 func (l *loader) fill(base unsafe.Pointer, cells []value.Value) error {

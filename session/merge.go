@@ -51,15 +51,27 @@ func (s *Session) entryFor(ctx context.Context, op string, x *meta, key []value.
 	if e, ok := s.byID[identify(x.Model, key)]; ok {
 		return e, nil
 	}
-	var found *entry
-	l := &loader{s: s, x: x, op: op, found: func(_ any, e *entry) { found = e }}
-	err := s.query(ctx, op, x, nil, func(b *burst) error {
-		st, err := x.selectByKey(key)
-		b.add(st, l)
-		return err
-	})
-	return found, err
+	r := &rowRead{read: read{m: x.Model}, key: key}
+	_, err := s.read(ctx, op, []reader{r})
+	return r.e, err
 }
+
+// rowRead reads the row with a key that is in the columns' form, deleted or not.
+type rowRead struct {
+	read
+	key  []value.Value
+	rows *loader
+	e    *entry // nil without a row
+}
+
+func (r *rowRead) ask(s *Session, op string, b *burst) error {
+	r.rows = &loader{s: s, x: r.x, op: op, found: func(_ any, e *entry) { r.e = e }}
+	st, err := r.x.selectByKey(r.key)
+	b.add(st, r)
+	return err
+}
+
+func (r *rowRead) row(cells []value.Value) error { return r.rows.row(cells) }
 
 // mergeNew adds a copy.
 func (s *Session) mergeNew(op string, x *meta, from unsafe.Pointer) (any, error) {
@@ -105,5 +117,5 @@ func (s *Session) copyInto(op string, e *entry, from unsafe.Pointer) error {
 
 // autoflushes reports whether queries flush first: not where the context says so, and not inside a flush.
 func (s *Session) autoflushes(ctx context.Context) bool {
-	return !s.inside && !scope.From(ctx).NoAutoflush
+	return !s.inside && scope.From(ctx).Autoflush != scope.FlushNone
 }

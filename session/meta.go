@@ -26,6 +26,8 @@ type meta struct {
 	generated  []*model.Field // what only the database knows after an update
 	hooks      hooks
 	relations  []*relation
+	uniques    []unique
+	uniqueCols bits     // of the unique constraints besides the primary key
 	texts      sync.Map // textKey -> *text
 }
 
@@ -59,20 +61,20 @@ func (c *connection) meta(m *model.Model, op string) (*meta, error) {
 	if len(m.Fields) > maxColumns {
 		return nil, &fault.Error{Kind: fault.Misconfigured, Op: op, Entity: m.Name, Message: "it has more than 256 columns"}
 	}
-	x := newMeta(m, c.d)
+	var relations []*relation
 	for _, r := range m.Relations {
 		ends, err := r.Ends()
 		if err != nil {
 			return nil, &fault.Error{Kind: fault.KindOf(err), Op: op, Err: err}
 		}
-		x.relations = append(x.relations, &relation{r, ends})
+		relations = append(relations, &relation{r, ends})
 	}
-	known, _ := c.metas.LoadOrStore(m, x)
-	return known.(*meta), nil
+	x, _ := c.metas.LoadOrStore(m, newMeta(m, relations, c.d))
+	return x.(*meta), nil
 }
 
-func newMeta(m *model.Model, d dialect.Dialect) *meta {
-	x := &meta{Model: m, d: d}
+func newMeta(m *model.Model, relations []*relation, d dialect.Dialect) *meta {
+	x := &meta{Model: m, d: d, relations: relations}
 	var list strings.Builder
 	for i, f := range m.Fields {
 		if i > 0 {
@@ -84,6 +86,10 @@ func newMeta(m *model.Model, d dialect.Dialect) *meta {
 		x.classify(f)
 	}
 	x.columns = list.String()
+	x.uniques = uniquesOf(x)
+	for _, u := range x.uniques[1:] {
+		x.uniqueCols.add(u.cols)
+	}
 	x.hooks = hooksOf(reflect.PointerTo(m.Type))
 	return x
 }
@@ -119,6 +125,11 @@ func (x *meta) stampsKey(f *model.Field) bool {
 			return false
 		}
 	}
+	for _, r := range x.relations {
+		if r.Kind == model.BelongsTo && r.Local == f {
+			return false
+		}
+	}
 	return true
 }
 
@@ -144,11 +155,27 @@ func (b *bits) set(i int)      { b[i>>6] |= 1 << (i & 63) }
 func (b *bits) has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
 func (b *bits) empty() bool    { return *b == bits{} }
 
+func (b *bits) add(o bits) {
+	for i := range b {
+		b[i] |= o[i]
+	}
+}
+
+func (b *bits) meets(o bits) bool {
+	for i := range b {
+		if b[i]&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // textKey identifies a statement of a model: what it does to which columns.
 type textKey struct {
 	op    writeOp
 	cols  bits
 	batch bool
+	part  bool // without a look at the version
 }
 
 // text is a rendered write and its parameters' types.
@@ -176,7 +203,7 @@ func (x *meta) render(key textKey) *text {
 		for _, f := range x.Key {
 			t.param(x, f)
 		}
-		if x.Version != nil {
+		if x.Version != nil && !key.part {
 			t.param(x, x.Version)
 		}
 	}
@@ -193,15 +220,19 @@ func (x *meta) render(key textKey) *text {
 			t.result = append(t.result, f.Type)
 		}
 	}
+	version := x.versionColumn()
+	if key.part {
+		version = dialect.Column{}
+	}
 	switch key.op {
 	case opInsert:
 		t.sql = x.d.Insert(dialect.Insert{Table: x.Table, Columns: set, Returning: returning, Batch: key.batch})
 	case opUpdate:
 		t.sql = x.d.Update(dialect.Update{
-			Table: x.Table, Key: x.keyColumns(), Version: x.versionColumn(), Set: set, Returning: returning, Batch: key.batch,
+			Table: x.Table, Key: x.keyColumns(), Version: version, Set: set, Returning: returning, Batch: key.batch,
 		})
 	case opDelete:
-		t.sql = x.d.Delete(dialect.Delete{Table: x.Table, Key: x.keyColumns(), Version: x.versionColumn(), Batch: key.batch})
+		t.sql = x.d.Delete(dialect.Delete{Table: x.Table, Key: x.keyColumns(), Version: version, Batch: key.batch})
 	}
 	return t
 }

@@ -82,6 +82,7 @@ func (s *Session) endNested(ctx context.Context, op string, sp *Savepoint, err e
 		return err
 	}
 	defer s.busy.Store(false)
+	s.dropClosed()
 	switch {
 	case s.closed:
 		return cmp.Or[error](err, s.fault(op, fault.SessionClosed, closedMessage))

@@ -1,10 +1,8 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/model"
@@ -33,20 +31,35 @@ type write struct {
 	old    []value.Value // the key, and the old version where there is one: what finds the row
 	values []value.Value // the whole row as it will be
 	soft   bool          // a deletion that is an update
+
+	table *table
+	// Of a write that is only a part of what happens to the row (see graph.breakCircle): it checks no version, no hook
+	// follows it, and where it completes an insertion the object's row is whole with it.
+	part, completes bool
+
+	batch int // of those that are sent
+	*node     // nil without a graph
 }
 
 // plan is everything that a flush writes, in order.
 type plan struct {
-	s      *Session
-	writes []*write
-	alone  bool // has to be seen before the transaction ends: it cannot travel with the commit
-	hooked bool // entities of it have After-hooks
+	s       *Session
+	writes  []*write
+	tables  []*table
+	byEntry map[*entry]*write // where some wait for the keys of others
+	waits   bool
+	more    bool // the rest has to wait until this is written
+	alone   bool // has to be seen before the transaction ends: it cannot travel with the commit
+	hooked  bool // entities of it have After-hooks
 }
 
 // plan runs the Before-hooks and collects what is to be written: inserts with parents before children, then updates,
 // then deletes with children before parents.
 func (s *Session) plan(ctx context.Context, op string) (*plan, error) {
 	p := &plan{s: s}
+	if err := s.relate(op); err != nil {
+		return nil, err
+	}
 	if s.hasHooks() && s.hasChanges(nil) {
 		if err := s.before(ctx, op); err != nil {
 			return nil, err
@@ -66,21 +79,30 @@ func (s *Session) plan(ctx context.Context, op string) (*plan, error) {
 	if s.opts.ReadOnly && len(p.writes) > 0 {
 		return nil, s.concerning(op, fault.ReadOnly, p.writes[0].entry, "the unit or its connection is read-only, and it has changes")
 	}
+	if err := p.order(op); err != nil {
+		return nil, err
+	}
+	p.more = p.more || s.unlinked
 	for _, w := range p.writes {
 		if err := w.show(op); err != nil {
 			return nil, err
 		}
 	}
-	if len(p.writes) > 1 {
-		p.sort()
-	}
 	return p, nil
 }
 
 func (p *plan) add(w *write) {
+	w.table = p.tableOf(w.meta)
 	p.writes = append(p.writes, w)
+	unique := w.op == opUpdate && w.cols.meets(w.uniqueCols)
+	w.table.frees = w.table.frees || w.op == opDelete || unique
+	w.table.takes = w.table.takes || w.op == opInsert || unique
+	if len(w.waits) > 0 {
+		p.waits = true
+	}
 	p.hooked = p.hooked || w.hooks.after()
-	p.alone = p.alone || p.hooked || len(p.s.onFlush) > 0 || w.fetches()
+	p.alone = p.alone || p.hooked || len(p.s.onFlush) > 0 || w.fetches() ||
+		p.s.resolves() && len(w.returns(w.op)) > 0 // it would be lost with the commit's answer
 }
 
 // writeOf returns what has to be written for an entry, or nil.
@@ -136,11 +158,14 @@ func (s *Session) rekey(op string, w *write) error {
 		}
 		key[i] = w.values[f.Index]
 	}
+	if len(w.waits) > 0 {
+		return nil // some of it is not filled in yet
+	}
 	id := identify(w.Model, key)
 	if w.known && w.id == id {
 		return nil
 	}
-	if other, ok := s.byID[id]; ok && other != w.entry {
+	if other, ok := s.byID[id]; ok && other != w.entry && !s.replace(w.entry, other) {
 		return s.conflict(op, w.entry, other, key)
 	}
 	s.log(w.entry)
@@ -182,7 +207,7 @@ func (w *write) keep(f *model.Field, v value.Value) {
 // show writes what the session keeps into the object, once nothing stops the flush before the database does, so that the
 // object reads the same before and after the commit.
 func (w *write) show(op string) error {
-	if w.op != opUpdate {
+	if w.op != opUpdate || w.part {
 		return nil
 	}
 	kept := [...]*model.Field{w.Version, w.Updated, nil}
@@ -200,78 +225,18 @@ func (w *write) show(op string) error {
 	return nil
 }
 
-// sort orders the writes: by what they do, then by table, then as they came (inserts) or by key, so that two sessions
-// that write the same rows lock them in the same order.
-func (p *plan) sort() {
-	rank := p.rank()
-	slices.SortStableFunc(p.writes, func(a, b *write) int {
-		byTable := cmp.Compare(rank[a.Model], rank[b.Model])
-		if a.op == opDelete {
-			byTable = -byTable
-		}
-		if c := cmp.Or(cmp.Compare(a.op, b.op), byTable); c != 0 || a.op == opInsert {
-			return c
-		}
-		return compareKeys(a.old, b.old)
-	})
-}
-
-func compareKeys(a, b []value.Value) int {
-	for i := range a {
-		ahi, alo := a[i].Halves()
-		bhi, blo := b[i].Halves()
-		if a[i].Kind() == value.Int {
-			ahi, bhi = ahi^1<<63, bhi^1<<63
-		}
-		if c := cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo), strings.Compare(a[i].Str(), b[i].Str())); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-// rank numbers the plan's tables so that each comes after those that it refers to, as far as that goes.
-func (p *plan) rank() map[*model.Model]int {
-	byTable := map[string]*model.Model{}
-	var order []*model.Model
-	for _, w := range p.writes {
-		if byTable[w.Table] == nil {
-			byTable[w.Table] = w.Model
-			order = append(order, w.Model)
-		}
-	}
-	rank := map[*model.Model]int{}
-	next := 0
-	var visit func(m *model.Model)
-	visit = func(m *model.Model) {
-		if _, seen := rank[m]; seen {
-			return
-		}
-		rank[m] = 0 // under way: a reference back to it is left out
-		for _, r := range m.References {
-			if to := byTable[r.Table]; to != nil && to != m {
-				visit(to)
-			}
-		}
-		next++
-		rank[m] = next
-	}
-	for _, m := range order {
-		visit(m)
-	}
-	return rank
-}
-
 // maxBatch bounds the rows of one statement.
 const maxBatch = 5000
 
 // emit appends the plan's statements: neighbors of one shape as one batch.
 func (p *plan) emit(b *burst) {
-	for i := 0; i < len(p.writes); {
+	for i, batch := 0, 1; i < len(p.writes); batch++ {
 		w := p.writes[i]
+		w.batch = batch
 		n := 1
 		if len(w.returns(w.op)) == 0 {
-			for n < maxBatch && i+n < len(p.writes) && p.writes[i+n].sameShape(w) {
+			for n < maxBatch && i+n < len(p.writes) && p.writes[i+n].joins(w) {
+				p.writes[i+n].batch = batch
 				n++
 			}
 		}
@@ -280,13 +245,26 @@ func (p *plan) emit(b *burst) {
 	}
 }
 
-func (w *write) sameShape(o *write) bool {
-	return w.Model == o.Model && w.op == o.op && w.cols == o.cols
+// joins reports whether the write can be in one statement with those behind first: it has the same shape, and does not
+// take a unique value that one of them frees, since the database may check each row as it writes it.
+func (w *write) joins(first *write) bool {
+	if w.Model != first.Model || w.op != first.op || w.cols != first.cols || w.part != first.part {
+		return false
+	}
+	if w.node == nil {
+		return true
+	}
+	for _, e := range w.in {
+		if e.kind == freedFirst && e.from.batch == first.batch {
+			return false
+		}
+	}
+	return true
 }
 
 func emitGroup(b *burst, ws []*write) {
 	first := ws[0]
-	t := first.text(textKey{op: first.op, cols: first.cols, batch: len(ws) > 1})
+	t := first.text(textKey{op: first.op, cols: first.cols, batch: len(ws) > 1, part: first.part})
 	st := driver.Statement{SQL: t.sql, Types: t.types, Result: t.result, Query: t.query, Secret: t.secret}
 	if len(ws) > 1 {
 		st.Batch = len(ws)
@@ -298,7 +276,7 @@ func emitGroup(b *burst, ws []*write) {
 	for _, w := range ws {
 		st.Args = w.args(st.Args)
 	}
-	b.add(st, &writeSink{ws})
+	b.add(st, &writeSink{writes: ws})
 }
 
 // args appends the write's parameters in the order of its text.

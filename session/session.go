@@ -27,13 +27,18 @@ type Session struct {
 	abandoned atomic.Bool // the unit has ended without the session: the verb that runs ends it
 
 	closed  bool
-	failed  error       // a statement failed: only a rollback helps
-	inside  bool        // the hooks of a flush are running
-	held    driver.Conn // lent while a transaction is open
-	inTx    bool
-	writing atomic.Bool // holds the one writer of a database that has one; read by sessions of inner units
-	rows    []*sql.Rows // what QueryContext returned and may be open still
-	scans   []func()    // end what QueryRowContext returned, where nobody has scanned it
+	failed  error // a statement failed: only a rollback helps
+	inside  bool  // the hooks of a flush are running
+	related bool  // an object with relations is tracked
+	// unlinked: a row in between waits for a key that the database makes.
+	unlinked bool
+	held     driver.Conn // lent while a transaction is open
+	inTx     bool
+	writing  atomic.Bool // holds the one writer of a database that has one; read by sessions of inner units
+	rows     []*sql.Rows // what QueryContext returned and may be open still
+	scans    []func()    // end what QueryRowContext returned, where nobody has scanned it
+	// prepared makes the statements of PrepareContext; nil until it is asked for one.
+	prepared *sql.DB
 
 	tracked   sync.Mutex // protects byPtr for sessions of inner units, which only read it
 	byPtr     map[unsafe.Pointer]*entry
@@ -44,6 +49,7 @@ type Session struct {
 	now       time.Time // of the transaction; zero until it is asked for
 	root, top *Savepoint
 	releases  []*Savepoint // ended savepoints whose RELEASE goes out with the next statement
+	resolver  Resolver     // instead of a marker, for this transaction's commit
 	names     int          // savepoints named so far
 }
 
@@ -55,11 +61,21 @@ func On(ctx context.Context, name Name) context.Context {
 	return scope.Into(ctx, s)
 }
 
-// NoAutoflush returns a context whose queries do not flush pending changes first. Commit, [Flush] and [Nested] do all
-// the same.
+// NoAutoflush returns a context whose queries, raw statements included, do not flush pending changes first. Commit,
+// [Flush] and [Nested] do all the same.
 func NoAutoflush(ctx context.Context) context.Context {
+	return autoflush(ctx, scope.FlushNone)
+}
+
+// AlwaysAutoflush returns a context whose queries flush every pending change first, and not only those of the tables
+// that they name: for queries of views, and of tables that triggers write.
+func AlwaysAutoflush(ctx context.Context) context.Context {
+	return autoflush(ctx, scope.FlushAll)
+}
+
+func autoflush(ctx context.Context, what scope.Autoflush) context.Context {
 	s := *scope.From(ctx)
-	s.NoAutoflush = true
+	s.Autoflush = what
 	return scope.Into(ctx, s)
 }
 
@@ -146,7 +162,8 @@ func (s *Session) acquire(ctx context.Context, op string) error {
 	}
 	if !s.gate(h).CompareAndSwap(false, true) {
 		return s.fault(op, fault.ConcurrentUse,
-			"another goroutine is using the session; give each a unit of its own with session.New")
+			"another goroutine is using the session; ask for reads together with session.Batch, or give each goroutine a "+
+				"unit of its own with session.New")
 	}
 	switch sp, _ := scope.From(ctx).Savepoint.(*Savepoint); {
 	case s.closed:
@@ -228,6 +245,7 @@ func (s *Session) track(e *entry) {
 	s.byPtr[e.base] = e
 	s.tracked.Unlock()
 	s.entries = append(s.entries, e)
+	s.related = s.related || len(e.relations) > 0
 	if e.known {
 		s.byID[e.id] = e
 	}

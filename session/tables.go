@@ -14,8 +14,9 @@ import (
 
 // CreateTables makes the tables of the entities, with their keys, constraints and indexes, where they do not exist, in
 // the session's transaction. Entities are given as nil pointers: CreateTables(ctx, (*User)(nil), (*Order)(nil)); their
-// order does not matter. It is meant for tests, examples and first steps: it never changes a table that is there, which
-// is the business of migrations.
+// order does not matter. The tables in between of many-to-many relations among them are made too, unless an entity is
+// given for them. CreateTables is meant for tests, examples and first steps: it never changes a table that is there,
+// which is the business of migrations.
 func CreateTables(ctx context.Context, entities ...any) error {
 	const op = "session.CreateTables"
 	s, err := enter(ctx, op)
@@ -34,6 +35,9 @@ func CreateTables(ctx context.Context, entities ...any) error {
 		}
 		models = append(models, m)
 	}
+	if models, err = withLinks(models); err != nil {
+		return s.wrap(op, err)
+	}
 	return s.flush(ctx, op, func(b *burst) error {
 		b.need = transaction
 		for _, ddl := range createTables(s.conn.d, models) {
@@ -49,6 +53,37 @@ func modelOfPointer(e any) (*model.Model, error) {
 		return nil, &fault.Error{Kind: fault.Misconfigured, Message: "entities are given as nil pointers to their struct"}
 	}
 	return model.Of(t.Elem())
+}
+
+// withLinks adds the tables in between of relations whose ends are both among the models.
+func withLinks(models []*model.Model) ([]*model.Model, error) {
+	byTable := map[string]*model.Model{}
+	for _, m := range models {
+		byTable[m.Table] = m
+	}
+	all := slices.Clone(models)
+	for _, m := range models {
+		for _, r := range m.Relations {
+			e, err := r.Ends()
+			if err != nil {
+				return nil, err
+			}
+			if e.Link == nil || !slices.Contains(models, e.Target) {
+				continue
+			}
+			switch made := byTable[e.Link.Table]; {
+			case made == nil:
+				byTable[e.Link.Table] = e.Link
+				all = append(all, e.Link)
+			case made != e.Link && !slices.Contains(models, made):
+				return nil, &fault.Error{
+					Kind: fault.Misconfigured, Entity: m.Name, Table: e.Link.Table,
+					Message: "the rel tag of " + r.Name + " describes the table in between otherwise than that of the other end",
+				}
+			}
+		}
+	}
+	return all, nil
 }
 
 // createTables renders the tables so that each comes after those that it refers to. A reference in a circle is added by
@@ -125,6 +160,9 @@ func (c *creator) table(m *model.Model) string {
 	}
 	for _, u := range m.Uniques {
 		b.WriteString(", CONSTRAINT " + c.quote(u.Name) + " UNIQUE (" + c.list(u.Columns) + ")")
+		if u.Deferrable && c.d.Features().DeferrableUnique {
+			b.WriteString(deferred)
+		}
 	}
 	for _, r := range m.References {
 		to := c.byTable[r.Table]
@@ -173,8 +211,14 @@ func (c *creator) reference(r model.Reference) string {
 	if r.OnDelete != "" {
 		s += " ON DELETE " + r.OnDelete
 	}
+	if r.Deferrable && c.d.Features().DeferrableConstraints {
+		s += deferred
+	}
 	return s
 }
+
+// deferred makes a constraint one that is checked at the commit.
+const deferred = " DEFERRABLE INITIALLY DEFERRED"
 
 // lateReference adds a reference to a table that is there already, unless it has it.
 func (c *creator) lateReference(m *model.Model, r model.Reference) string {

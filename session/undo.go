@@ -104,7 +104,7 @@ func (s *Session) settle() {
 // endTransaction forgets what belonged to the transaction that has ended.
 func (s *Session) endTransaction() {
 	s.sweep()
-	s.staged = nil
+	s.staged, s.resolver = nil, nil
 	s.now = time.Time{}
 	s.resetSavepoints()
 }

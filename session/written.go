@@ -14,13 +14,16 @@ import (
 )
 
 // writeSink follows the writes of one statement.
-type writeSink struct{ writes []*write }
+type writeSink struct {
+	writes  []*write
+	arrived bool // the statement's results have come
+}
 
 // row takes what the database generated for the one row of the statement.
 func (k *writeSink) row(cells []value.Value) error {
 	w := k.writes[0]
 	fields := w.returns(w.op)
-	if len(k.writes) > 1 || len(fields) == 0 || !w.d.Features().Returning {
+	if len(k.writes) > 1 || len(fields) == 0 || w.part && !w.completes || !w.d.Features().Returning {
 		return nil
 	}
 	for i, f := range fields {
@@ -33,6 +36,7 @@ func (k *writeSink) row(cells []value.Value) error {
 
 // done makes the session take the rows for written.
 func (k *writeSink) done(_, lastID int64) error {
+	k.arrived = true
 	for _, w := range k.writes {
 		if w.op == opInsert && !w.d.Features().Returning {
 			if err := w.fillSerial(lastID); err != nil {
@@ -67,7 +71,7 @@ func (w *write) refused(e *fault.Error) {
 	var params []*model.Field
 	if w.op != opInsert {
 		params = append(params, w.Key...)
-		if w.Version != nil {
+		if len(w.old) > len(w.Key) {
 			params = append(params, w.Version)
 		}
 	}
@@ -126,7 +130,14 @@ func (w *write) fillSerial(lastID int64) error {
 // written follows one write that the database has done, unless the transaction is rolled back.
 func (w *write) written() {
 	e := w.entry
+	if w.part {
+		if w.completes {
+			e.snapshot = w.values
+		}
+		return
+	}
 	e.hooked = false
+	e.replaces = nil
 	if w.op == opDelete {
 		w.s.unmap(e)
 		e.state, e.doomed = Deleted, false
@@ -149,7 +160,7 @@ func (w *write) written() {
 // fetches reports whether what the database generates has to be read by a query of its own: where it cannot be
 // returned.
 func (w *write) fetches() bool {
-	if w.d.Features().Returning {
+	if w.d.Features().Returning || w.part && !w.completes {
 		return false
 	}
 	for _, f := range w.returns(w.op) {
@@ -196,6 +207,7 @@ func (r refresher) done(int64, int64) error { return nil }
 // afterHook runs the hook that follows the write.
 func (w *write) afterHook(ctx context.Context) error {
 	switch {
+	case w.part:
 	case w.op == opInsert && w.hooks.afterInsert:
 		return w.obj.(entity.AfterInserter).AfterInsert(ctx)
 	case (w.op == opDelete || w.soft) && w.hooks.afterDelete:

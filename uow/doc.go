@@ -29,6 +29,10 @@
 // a whole, with a fresh unit and fresh resources: nothing of the failed attempt was visible to anyone. That happens
 // only at the root, at most [Retry.Attempts] times, and not after a manual commit.
 //
+// A commit whose answer is lost ends the unit with fault.OutcomeUnknown, and is never repeated blindly. With
+// [Options.Resolve] it is found out what became of it: the unit then succeeds, or fails with fault.ConnectionLost, which
+// is retried like a deadlock.
+//
 // # Errors
 //
 // Do returns the function's error, or that of the commit. Where several resources were written and a later one failed

@@ -47,6 +47,11 @@ type Options struct {
 	StatementTimeout time.Duration
 	// LockTimeout bounds each wait for a lock. Defaults to the connection's own.
 	LockTimeout time.Duration
+	// Resolve is how long a commit whose answer was lost may be looked into, so that the unit ends as committed or as not
+	// committed instead of with fault.OutcomeUnknown. Where nothing was committed, the unit fails with
+	// fault.ConnectionLost and may be run again, as after every lost connection. A session needs the tables of its
+	// DB.Install for it. Defaults to not at all.
+	Resolve time.Duration
 	// Retry says which failures run the unit again.
 	Retry Retry
 	// Uses, where it is not empty, are the only connections that the unit may use.
@@ -68,8 +73,8 @@ type Retry struct {
 	// Attempts is how often the unit is run at most, the first time included. Defaults to 3; a negative number means
 	// once.
 	Attempts int
-	// Kinds are retried besides fault.Serialization and fault.Deadlock. fault.OutcomeUnknown and fault.PartialCommit
-	// never are.
+	// Kinds are retried besides fault.Serialization and fault.Deadlock, and fault.ConnectionLost where
+	// [Options.Resolve] is set. fault.OutcomeUnknown and fault.PartialCommit never are.
 	Kinds []fault.Kind
 	// Backoff is the longest pause before the second attempt, doubled for each one after it up to a second; the pause is
 	// drawn at random below that. Defaults to 10 ms; a negative duration means none.

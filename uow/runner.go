@@ -86,7 +86,7 @@ func (r *Runner) Do(ctx context.Context, op Op, fn func(ctx context.Context) err
 	for attempt := 1; ; attempt++ {
 		u := &Unit{op: op, parent: parent, attempt: attempt, runner: r}
 		err := r.attempt(ctx, u, fn)
-		if err == nil || nested || attempt >= attempts || u.isPinned() || !op.Options.Retry.allows(err) {
+		if err == nil || nested || attempt >= attempts || u.isPinned() || !op.Options.retries(err) {
 			return err
 		}
 		if waitErr := op.Options.Retry.wait(ctx, attempt); waitErr != nil {
@@ -115,13 +115,15 @@ func (r *Runner) attempt(ctx context.Context, u *Unit, fn func(ctx context.Conte
 		}
 	}()
 	inner, err := r.invoke(ctx, u, fn)
+	out := rolledBack
 	if err == nil {
 		err = r.commit(inner, u)
+		out = outcomeOf(err)
 	} else if rollbackErr := r.rollback(ctx, u); rollbackErr != nil {
 		err = errors.Join(err, rollbackErr)
 	}
 	settled = true
-	u.finish(inner, err == nil)
+	u.finish(inner, out)
 	return err
 }
 
@@ -168,7 +170,7 @@ func (r *Runner) abort(ctx context.Context, u *Unit) error {
 	if err != nil {
 		r.log(ctx, u, "rollback after a panic", err)
 	}
-	u.finish(ctx, false)
+	u.finish(ctx, rolledBack)
 	return err
 }
 
@@ -324,12 +326,14 @@ func (r *Runner) log(ctx context.Context, u *Unit, what string, err error) {
 	logger.ErrorContext(ctx, what+" failed", "op", u.op.Name, "kind", u.op.Kind, "error", err)
 }
 
-// allows reports whether err is worth another attempt.
-func (r Retry) allows(err error) bool {
+// retries reports whether err is worth another attempt. A lost connection is where the commit's outcome would have been
+// resolved: it is known then that nothing was committed.
+func (o *Options) retries(err error) bool {
 	if errors.Is(err, fault.OutcomeUnknown) || errors.Is(err, fault.PartialCommit) {
 		return false
 	}
-	return fault.IsRetryable(err) || slices.ContainsFunc(r.Kinds, func(k fault.Kind) bool { return errors.Is(err, k) })
+	return fault.IsRetryable(err) || o.Resolve > 0 && errors.Is(err, fault.ConnectionLost) ||
+		slices.ContainsFunc(o.Retry.Kinds, func(k fault.Kind) bool { return errors.Is(err, k) })
 }
 
 // wait pauses before the next attempt, or returns the reason why ctx ended.
@@ -364,11 +368,13 @@ func (u *Unit) End(ctx context.Context, commit bool) (err error) {
 	if ended {
 		return nil
 	}
+	out := rolledBack
 	if commit {
 		err = u.runner.commit(ctx, u)
+		out = outcomeOf(err)
 	} else {
 		err = u.runner.rollback(ctx, u)
 	}
-	u.finish(ctx, commit && err == nil)
+	u.finish(ctx, out)
 	return err
 }

@@ -2,6 +2,7 @@ package uow
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -110,7 +111,9 @@ func AfterCommit(ctx context.Context, fn Hook) error {
 }
 
 // AfterRollback registers a hook that runs at the unit's end if the unit, or the savepoint it was registered in, was
-// rolled back: the place to undo what no database can. Outside a unit it fails with fault.NoSession.
+// rolled back: the place to undo what no database can. A unit that ends with fault.OutcomeUnknown runs neither its
+// after-commit nor its after-rollback hooks: what they do could be wrong either way. Outside a unit AfterRollback fails
+// with fault.NoSession.
 func AfterRollback(ctx context.Context, fn Hook) error {
 	return register(ctx, "uow.AfterRollback", fn, false)
 }
@@ -167,11 +170,12 @@ func (u *Unit) Committed(ctx context.Context) {
 	u.run(ctx, hooks)
 }
 
-// Pin says that the unit must not be run again: what it has done may be durable.
+// Pin says that what the unit has done so far may be durable: it is not run again, and the hooks registered so far are
+// dropped, since nobody knows which of them are right.
 func (u *Unit) Pin() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.pinned = true
+	u.commit, u.rollback, u.pinned = nil, nil, true
 }
 
 // Ended reports whether the unit is over, or being committed or rolled back.
@@ -204,14 +208,36 @@ func (u *Unit) end() ([]enlisted, error) {
 	return u.resources, u.failed
 }
 
+// outcome is what became of a unit.
+type outcome uint8
+
+const (
+	rolledBack outcome = iota
+	committed
+	unknown // one of its commits may or may not be durable
+)
+
+// outcomeOf returns the outcome of a commit that returned err.
+func outcomeOf(err error) outcome {
+	switch {
+	case err == nil:
+		return committed
+	case errors.Is(err, fault.OutcomeUnknown):
+		return unknown
+	default:
+		return rolledBack
+	}
+}
+
 // finish runs the hooks that belong to the outcome.
-func (u *Unit) finish(ctx context.Context, committed bool) {
+func (u *Unit) finish(ctx context.Context, out outcome) {
 	u.mu.Lock()
 	u.finished = true
 	hooks := u.undone
-	if committed {
+	switch out {
+	case committed:
 		hooks = append(hooks, u.commit...)
-	} else {
+	case rolledBack:
 		hooks = append(hooks, u.rollback...)
 	}
 	u.commit, u.rollback, u.undone = nil, nil, nil

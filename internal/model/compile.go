@@ -222,6 +222,9 @@ func (c *compiler) finish() {
 	} else if m.Table == "" {
 		m.Table = plural(Snake(m.Type.Name()))
 	}
+	if m.Type.Name() == "" && m.Table != "" {
+		m.Name = m.Table
+	}
 	if len(m.Key) == 0 && len(c.wrong) == 0 {
 		c.wrong = append(c.wrong, errors.New("it has no primary key: embed entity.Identifiable, or tag a field with pk"))
 	}

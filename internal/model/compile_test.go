@@ -128,23 +128,23 @@ func TestConstraintsOfAModel(t *testing.T) {
 	m := must[customer](t)
 
 	want := []Constraint{
-		{"customers_email_key", []string{"email"}},
-		{"customers_tenant_user_name_key", []string{"tenant", "user_name"}},
+		{"customers_email_key", []string{"email"}, false},
+		{"customers_tenant_user_name_key", []string{"tenant", "user_name"}, false},
 	}
 	if !reflect.DeepEqual(m.Uniques, want) {
 		t.Errorf("unique: %v", m.Uniques)
 	}
 	want = []Constraint{
-		{"customers_tenant_user_name_idx", []string{"tenant", "user_name"}},
-		{"customers_home_zip_idx", []string{"home_zip"}},
-		{"customers_work_zip_idx", []string{"work_zip"}},
+		{"customers_tenant_user_name_idx", []string{"tenant", "user_name"}, false},
+		{"customers_home_zip_idx", []string{"home_zip"}, false},
+		{"customers_work_zip_idx", []string{"work_zip"}, false},
 	}
 	if !reflect.DeepEqual(m.Indexes, want) {
 		t.Errorf("indexes: %v", m.Indexes)
 	}
 	for i, want := range []Reference{
-		{"customers_boss_id_fkey", "boss_id", nil, "crm.customers", "id", "SET NULL"},
-		{"customers_country_id_fkey", "country_id", nil, "countries", "id", "RESTRICT"},
+		{"customers_boss_id_fkey", "boss_id", nil, "crm.customers", "id", "SET NULL", false},
+		{"customers_country_id_fkey", "country_id", nil, "countries", "id", "RESTRICT", false},
 	} {
 		got := m.References[i]
 		if got.Field.Column != want.Column {

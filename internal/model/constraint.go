@@ -4,14 +4,16 @@ import "strings"
 
 // groups collects the columns of constraints, in the order in which their first columns come.
 type groups struct {
-	names   []string
-	columns map[string][]string
+	names      []string
+	columns    map[string][]string
+	deferrable map[string]bool
 }
 
-func (g *groups) add(name, column string) {
+func (g *groups) add(name, column string, deferrable bool) {
 	if g.columns == nil {
-		g.columns = map[string][]string{}
+		g.columns, g.deferrable = map[string][]string{}, map[string]bool{}
 	}
+	g.deferrable[name] = g.deferrable[name] || deferrable
 	if _, ok := g.columns[name]; !ok {
 		g.names = append(g.names, name)
 	}
@@ -23,7 +25,9 @@ func (g *groups) list(table, kind string) []Constraint {
 	var list []Constraint
 	for _, name := range g.names {
 		columns := g.columns[name]
-		list = append(list, Constraint{Name: constraintName(table, columns, kind), Columns: columns})
+		list = append(list, Constraint{
+			Name: constraintName(table, columns, kind), Columns: columns, Deferrable: g.deferrable[name],
+		})
 	}
 	return list
 }
@@ -32,16 +36,16 @@ func (g *groups) list(table, kind string) []Constraint {
 func (c *compiler) constraints(f *Field, tg tag) {
 	// A column's own constraint is a group that no tag can name.
 	if tg.unique {
-		c.uniques.add(","+f.Column, f.Column)
+		c.uniques.add(","+f.Column, f.Column, tg.deferrable)
 	}
 	for _, g := range tg.uniques {
-		c.uniques.add(g, f.Column)
+		c.uniques.add(g, f.Column, tg.deferrable)
 	}
 	if tg.index {
-		c.indexes.add(","+f.Column, f.Column)
+		c.indexes.add(","+f.Column, f.Column, false)
 	}
 	for _, g := range tg.indexes {
-		c.indexes.add(g, f.Column)
+		c.indexes.add(g, f.Column, false)
 	}
 	if tg.ref != "" {
 		c.reference(f, tg)
@@ -50,7 +54,7 @@ func (c *compiler) constraints(f *Field, tg tag) {
 
 // reference reads ref=table, ref=table.column or ref=schema.table.column.
 func (c *compiler) reference(f *Field, tg tag) {
-	r := Reference{Column: f.Column, Field: f, Table: tg.ref, Target: "id", OnDelete: tg.onDelete}
+	r := Reference{Column: f.Column, Field: f, Table: tg.ref, Target: "id", OnDelete: tg.onDelete, Deferrable: tg.deferrable}
 	if i := strings.LastIndexByte(tg.ref, '.'); i >= 0 {
 		r.Table, r.Target = tg.ref[:i], tg.ref[i+1:]
 	}

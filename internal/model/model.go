@@ -45,6 +45,8 @@ type placeKey struct {
 type Constraint struct {
 	Name    string
 	Columns []string
+	// Deferrable: checked at the commit, where the database can do that.
+	Deferrable bool
 }
 
 // Reference is a foreign key.
@@ -55,6 +57,8 @@ type Reference struct {
 	Table    string // the referenced table
 	Target   string // and its column
 	OnDelete string // "", "CASCADE", "SET NULL", "RESTRICT"
+	// Deferrable: checked at the commit.
+	Deferrable bool
 }
 
 // Field is one column of a model.

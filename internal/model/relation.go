@@ -77,7 +77,11 @@ func (r *Relation) SetMany(base unsafe.Pointer, all []unsafe.Pointer) {
 
 // RelationAt returns the relation that p names, where p is the address of a field of the prototype.
 func (m *Model) RelationAt(p unsafe.Pointer, t reflect.Type) (*Relation, bool) {
-	offset := uintptr(p) - uintptr(m.proto)
+	return m.RelationIn(uintptr(p)-uintptr(m.proto), t)
+}
+
+// RelationIn returns the relation of the type that is at an offset from the start of the struct.
+func (m *Model) RelationIn(offset uintptr, t reflect.Type) (*Relation, bool) {
 	for _, r := range m.Relations {
 		if r.Offset == offset && r.GoType == t {
 			return r, true

@@ -19,6 +19,7 @@ type tag struct {
 	skip   bool   // "-"
 
 	pk, serial, readonly, secret, notNull, json bool
+	deferrable                                  bool
 	created, updated, version, softDelete       bool
 
 	unique  bool
@@ -41,6 +42,7 @@ var (
 		"secret":     func(t *tag) *bool { return &t.secret },
 		"notnull":    func(t *tag) *bool { return &t.notNull },
 		"json":       func(t *tag) *bool { return &t.json },
+		"deferrable": func(t *tag) *bool { return &t.deferrable },
 		"created":    func(t *tag) *bool { return &t.created },
 		"updated":    func(t *tag) *bool { return &t.updated },
 		"version":    func(t *tag) *bool { return &t.version },
@@ -186,6 +188,9 @@ func (t *tag) check() error {
 				return fmt.Errorf("options %s and %s contradict each other: the session keeps a %s field", kept, other, kept)
 			}
 		}
+	}
+	if t.deferrable && t.ref == "" && !t.unique && len(t.uniques) == 0 {
+		return errors.New("option deferrable is for a foreign key or a unique constraint: add ref or unique")
 	}
 	if t.serial && !t.pk {
 		return errors.New("option serial is for a primary key: add pk")

@@ -21,9 +21,19 @@ type Scope struct {
 	Savepoint any
 	// Hook is set inside a flush hook: what the session whose flush runs it knows it by.
 	Hook any
-	// Autoflush is switched off by session.NoAutoflush.
-	NoAutoflush bool
+	// Autoflush says which pending changes a query writes first.
+	Autoflush Autoflush
 }
+
+// Autoflush says which pending changes a query writes first.
+type Autoflush uint8
+
+// What a query writes first.
+const (
+	FlushRead Autoflush = iota // changes of the tables that it reads
+	FlushNone                  // none
+	FlushAll                   // all
+)
 
 // From returns the scope of ctx; the zero Scope where it has none.
 func From(ctx context.Context) *Scope {

@@ -96,6 +96,17 @@ type SQLConn interface {
 	SQLConn() *sql.Conn
 }
 
+// SQLGuard is implemented by connections that know what happens on the *sql.Conn that they lend. Both methods cost no
+// exchange with a server.
+type SQLGuard interface {
+	// SQLReady says why nothing can be run on the lent connection now: fault.ConcurrentUse while rows are open on it, and
+	// fault.SessionFailed where the transaction that Run began was ended by other means.
+	SQLReady() error
+	// SQLError returns an error of the lent connection as Run returns those of a statement: a *fault.Error with its
+	// kind, and err below it. What is no error of the database, its connection or ctx stays as it is.
+	SQLError(ctx context.Context, err error) error
+}
+
 // Results receives what a script brings back. Its methods are called from within Run, by one goroutine.
 type Results interface {
 	// Row is called for each row of statement i. The slice is reused: what is to be kept is copied. The values may be

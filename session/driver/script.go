@@ -64,9 +64,9 @@ type Statement struct {
 	// array for each parameter; any other to take one row, and the driver runs it once for each. A batch returns no
 	// rows but those of a raising guard.
 	Batch int
-	// Lists, where it is not nil, has an entry for each parameter: the elements of one that is an array, nil for one
-	// that is not. Only a dialect with arrays renders such a parameter; its place in Args is unused. Never set together
-	// with Batch.
+	// Lists, where it is not nil, has an entry for each parameter: the elements of one that is a list, nil for one that
+	// is not. Only a dialect whose In takes one parameter for several values renders such a parameter; its place in Args
+	// is unused. Never set together with Batch.
 	Lists [][]value.Value
 	// Result are the types of the columns that the statement returns; nil where it returns none. A column of
 	// value.TypeUnknown is decoded as the driver finds it.

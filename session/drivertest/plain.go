@@ -55,9 +55,26 @@ type plainLender struct {
 	lender driver.SQLConn
 }
 
-var _ driver.SQLConn = plainLender{}
+var (
+	_ driver.SQLConn  = plainLender{}
+	_ driver.SQLGuard = plainLender{}
+)
 
 func (c plainLender) SQLConn() *sql.Conn { return c.lender.SQLConn() }
+
+func (c plainLender) SQLReady() error {
+	if g, ok := c.lender.(driver.SQLGuard); ok {
+		return g.SQLReady()
+	}
+	return nil
+}
+
+func (c plainLender) SQLError(ctx context.Context, err error) error {
+	if g, ok := c.lender.(driver.SQLGuard); ok {
+		return g.SQLError(ctx, err)
+	}
+	return err
+}
 
 type plainConn struct{ driver.Conn }
 

@@ -201,7 +201,7 @@ func (h *harness) listQuery(table string, typ value.Type, values []value.Value) 
 	}
 	switch {
 	case len(values) == 0:
-	case h.features.Arrays:
+	case used == 1 && (len(values) > 1 || h.features.Arrays):
 		s.Types, s.Args = append(s.Types, typ), append(s.Args, value.Value{})
 		s.Lists = [][]value.Value{nil, values}
 	default:

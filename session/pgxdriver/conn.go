@@ -23,8 +23,9 @@ type conn struct {
 }
 
 var (
-	_ driver.Conn    = (*conn)(nil)
-	_ driver.SQLConn = (*conn)(nil)
+	_ driver.Conn     = (*conn)(nil)
+	_ driver.SQLConn  = (*conn)(nil)
+	_ driver.SQLGuard = (*conn)(nil)
 )
 
 // SQLConn returns the connection of database/sql, which is in whatever transaction Run left it in.

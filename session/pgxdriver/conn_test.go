@@ -58,7 +58,7 @@ func TestAScriptIsOneTrip(t *testing.T) {
 	if got := f.must(c, nil, driver.Stay, countUsers())[0][0].Int(); got != 7 {
 		t.Errorf("%d users, want 7: a failed script left something or broke the connection", got)
 	}
-	if n := f.proxy.connections(); n != 1 {
+	if n := f.proxy.Connections(); n != 1 {
 		t.Errorf("%d connections were made, want 1", n)
 	}
 }
@@ -158,7 +158,7 @@ func TestFailureWithinATransaction(t *testing.T) {
 	if got := f.must(c, nil, driver.Stay, countUsers())[0][0].Int(); got != 3 {
 		t.Errorf("%d users, want 3", got)
 	}
-	if n := f.proxy.connections(); n != 1 {
+	if n := f.proxy.Connections(); n != 1 {
 		t.Errorf("%d connections were made, want 1", n)
 	}
 }
@@ -301,7 +301,7 @@ func TestRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Release()
-	if n := f.proxy.connections(); n != 1 {
+	if n := f.proxy.Connections(); n != 1 {
 		t.Errorf("%d connections were made, want 1", n)
 	}
 }
@@ -332,12 +332,11 @@ func TestIdleConnections(t *testing.T) {
 	}); n != 1 {
 		t.Errorf("a read on an idle connection took %d trips", n)
 	}
-	f.proxy.cut()
-	f.proxy.settle(t)
+	f.proxy.Sever()
 	c = f.acquire()
 	defer c.Release()
 	f.must(c, nil, driver.Stay, countUsers())
-	if n := f.proxy.connections(); n != 2 {
+	if n := f.proxy.Connections(); n != 2 {
 		t.Errorf("%d connections were made, want 2", n)
 	}
 }

@@ -6,16 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"github.com/urutu-go/urutu/internal/wireproxy"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/value"
 )
@@ -26,6 +24,16 @@ func serverURL() string {
 		return u
 	}
 	return "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
+}
+
+// serverHost returns the server's host and port.
+func serverHost(t *testing.T) string {
+	t.Helper()
+	u, err := url.Parse(serverURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
 }
 
 // database is the database of this run of the tests; every test has a schema of its own in it.
@@ -85,16 +93,16 @@ func address(host string, options map[string]string) string {
 type fixture struct {
 	t      *testing.T
 	pool   driver.Pool
-	proxy  *proxy
+	proxy  *wireproxy.Proxy
 	schema string
 }
 
 // setup makes a schema and a pool on it.
 func setup(t *testing.T, change ...func(*driver.Config)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, proxy: newProxy(t), schema: "s_" + random()}
+	f := &fixture{t: t, proxy: wireproxy.Start(t, serverHost(t)), schema: "s_" + random()}
 	cfg := driver.Config{
-		Name: "main", URL: address(f.proxy.addr(), map[string]string{"search_path": f.schema, "sslmode": "disable"}),
+		Name: "main", URL: address(f.proxy.Addr(), map[string]string{"search_path": f.schema, "sslmode": "disable"}),
 		MaxOpen: 4, MaxIdle: 4,
 	}
 	for _, c := range change {
@@ -153,9 +161,9 @@ func (f *fixture) must(c driver.Conn, begin *driver.TxOptions, end driver.End, s
 
 // trips runs f and returns the number of round trips that it took.
 func (f *fixture) trips(do func()) int {
-	before := f.proxy.trips()
+	before := f.proxy.Trips()
 	do()
-	return f.proxy.trips() - before
+	return f.proxy.Trips() - before
 }
 
 // begin are the options of a plain transaction.
@@ -226,166 +234,4 @@ func scriptError(t *testing.T, err error) *driver.ScriptError {
 		t.Fatalf("%T: %v is not a *driver.ScriptError", err, err)
 	}
 	return e
-}
-
-// proxy passes bytes on between clients and the server and counts round trips: a trip begins with the first bytes of a
-// client after an answer.
-type proxy struct {
-	listener net.Listener
-	target   string
-	wg       sync.WaitGroup
-
-	mu       sync.Mutex
-	count    int                   // guarded by mu
-	accepted int                   // guarded by mu
-	conns    map[net.Conn]struct{} // guarded by mu
-	lines    []chan struct{}       // closed as their lines end; guarded by mu
-	onClient func(b []byte) bool   // called with what a client sent; false drops it and cuts the line; guarded by mu
-	onServer func(b []byte) bool   // the same for the server; guarded by mu
-}
-
-func newProxy(t *testing.T) *proxy {
-	t.Helper()
-	u, err := url.Parse(serverURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{listener: l, target: u.Host, conns: make(map[net.Conn]struct{})}
-	p.wg.Add(1)
-	go p.accept()
-	t.Cleanup(func() {
-		l.Close()
-		p.cut()
-		p.wg.Wait()
-	})
-	return p
-}
-
-func (p *proxy) addr() string { return p.listener.Addr().String() }
-
-func (p *proxy) accept() {
-	defer p.wg.Done()
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", p.target)
-		if err != nil {
-			client.Close()
-			continue
-		}
-		p.mu.Lock()
-		p.accepted++
-		p.conns[client], p.conns[server] = struct{}{}, struct{}{}
-		done := make(chan struct{})
-		p.lines = append(p.lines, done)
-		p.mu.Unlock()
-		l := &passage{proxy: p, answered: true}
-		var both sync.WaitGroup
-		both.Go(func() { l.pass(client, server, true) })
-		both.Go(func() { l.pass(server, client, false) })
-		p.wg.Go(func() {
-			both.Wait()
-			close(done)
-		})
-	}
-}
-
-// cut breaks all lines.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for c := range p.conns {
-		c.Close()
-	}
-	clear(p.conns)
-}
-
-func (p *proxy) trips() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.count
-}
-
-func (p *proxy) connections() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.accepted
-}
-
-// hook sets what is called with what passes.
-func (p *proxy) hook(onClient, onServer func([]byte) bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.onClient, p.onServer = onClient, onServer
-}
-
-// passage is one connection through the proxy.
-type passage struct {
-	proxy    *proxy
-	answered bool // guarded by proxy.mu
-}
-
-func (l *passage) pass(from, to net.Conn, isClient bool) {
-	defer from.Close()
-	defer to.Close()
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := from.Read(buf)
-		if n > 0 && !l.note(buf[:n], isClient) {
-			return
-		}
-		if n > 0 {
-			if _, err := to.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// note counts, and reports whether the bytes may pass.
-func (l *passage) note(b []byte, isClient bool) bool {
-	p := l.proxy
-	p.mu.Lock()
-	hook := p.onServer
-	if isClient {
-		hook = p.onClient
-		if l.answered {
-			p.count++
-		}
-	}
-	l.answered = !isClient
-	p.mu.Unlock()
-	return hook == nil || hook(b)
-}
-
-// contains reports whether a burst of a client has the text in it.
-func contains(b []byte, text string) bool { return strings.Contains(string(b), text) }
-
-// settle waits until every line that was cut is gone.
-func (p *proxy) settle(t *testing.T) {
-	t.Helper()
-	p.mu.Lock()
-	lines := p.lines
-	p.mu.Unlock()
-	for _, done := range lines {
-		<-done
-	}
-}
-
-// settleOne waits until the first line that was made is gone.
-func (p *proxy) settleOne(t *testing.T) {
-	t.Helper()
-	p.mu.Lock()
-	first := p.lines[0]
-	p.mu.Unlock()
-	<-first
 }

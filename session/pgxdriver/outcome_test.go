@@ -1,6 +1,7 @@
 package pgxdriver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/wireproxy"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/value"
 )
@@ -18,17 +20,15 @@ func TestOutcomeUnknown(t *testing.T) {
 	for _, lost := range []string{"the burst", "the answer"} {
 		f := setup(t)
 		c := users(f)
-		drop := func(b []byte) bool { return !contains(b, "COMMIT") }
 		if lost == "the burst" {
-			f.proxy.hook(drop, nil)
+			f.proxy.CutBeforeSent([]byte("COMMIT"))
 		} else {
-			f.proxy.hook(nil, drop)
+			f.proxy.CutBeforeReply([]byte("COMMIT"))
 		}
 		_, err := f.run(c, begin, driver.Commit, insertUser(1, "a"))
 		if e := scriptError(t, err); !errors.Is(err, fault.OutcomeUnknown) || e.Statement != driver.AtEnd {
 			t.Errorf("%s was lost: %v", lost, err)
 		}
-		f.proxy.hook(nil, nil)
 		if _, err := f.run(c, nil, driver.Stay, countUsers()); !errors.Is(err, fault.ConnectionLost) {
 			t.Errorf("a broken connection: %v", err)
 		}
@@ -58,7 +58,7 @@ func TestConnectionLost(t *testing.T) {
 	} {
 		f := setup(t)
 		c := users(f)
-		f.proxy.hook(func([]byte) bool { return false }, nil)
+		f.proxy.CutBeforeSent(nil)
 		_, err := f.run(c, p.begin, driver.Stay, p.run)
 		if !errors.Is(err, p.want) {
 			t.Errorf("%s: %v, want %v", p.name, err, p.want)
@@ -89,11 +89,11 @@ func TestDeadlineDuringTheCommitsAnswer(t *testing.T) {
 	c := users(f)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	f.proxy.hook(nil, func(b []byte) bool {
-		if contains(b, "COMMIT") {
+	f.proxy.OnReply(func(b []byte) wireproxy.Verdict {
+		if bytes.Contains(b, []byte("COMMIT")) {
 			cancel()
 		}
-		return true
+		return wireproxy.Pass
 	})
 	err := c.Run(ctx, &driver.Script{Begin: begin, End: driver.Commit, Statements: []driver.Statement{insertUser(1, "a")}}, driver.Discard)
 	if err != nil {
@@ -102,7 +102,7 @@ func TestDeadlineDuringTheCommitsAnswer(t *testing.T) {
 	if ctx.Err() == nil {
 		t.Error("the context was not canceled meanwhile")
 	}
-	f.proxy.hook(nil, nil)
+	f.proxy.OnReply(nil)
 	if got := f.must(c, nil, driver.Stay, countUsers())[0][0].Int(); got != 1 {
 		t.Errorf("%d users, want 1", got)
 	}
@@ -117,11 +117,11 @@ func TestFarewell(t *testing.T) {
 	other := f.lend()
 	said := make(chan struct{})
 	var once atomic.Bool
-	f.proxy.hook(nil, func(b []byte) bool {
-		if contains(b, "57P01") && once.CompareAndSwap(false, true) {
+	f.proxy.OnReply(func(b []byte) wireproxy.Verdict {
+		if bytes.Contains(b, []byte("57P01")) && once.CompareAndSwap(false, true) {
 			close(said)
 		}
-		return true
+		return wireproxy.Pass
 	})
 	c.Release()
 	f.must(other, nil, driver.Stay, query([]value.Type{value.TypeBool}, "SELECT pg_terminate_backend($1::int)", pid))
@@ -130,7 +130,7 @@ func TestFarewell(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the server did not end the connection")
 	}
-	f.proxy.settleOne(t)
+	f.proxy.AwaitEnded(1)
 	c = f.lend()
 	f.must(c, begin, driver.Commit, insertUser(1, "a"))
 }

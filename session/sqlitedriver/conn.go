@@ -23,8 +23,9 @@ type conn struct {
 }
 
 var (
-	_ driver.Conn    = (*conn)(nil)
-	_ driver.SQLConn = (*conn)(nil)
+	_ driver.Conn     = (*conn)(nil)
+	_ driver.SQLConn  = (*conn)(nil)
+	_ driver.SQLGuard = (*conn)(nil)
 )
 
 // Run runs the script statement by statement.

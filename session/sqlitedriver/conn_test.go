@@ -71,7 +71,7 @@ func TestWrongArguments(t *testing.T) {
 		"too many":          {SQL: "SELECT 1", Args: []value.Value{value.OfInt(1)}},
 		"a short batch":     {SQL: "SELECT ?1", Types: []value.Type{value.TypeInt64}, Args: []value.Value{value.OfInt(1)}, Batch: 2},
 		"fewer than places": {SQL: "SELECT ?1, ?2", Types: []value.Type{value.TypeInt64}, Args: []value.Value{value.OfInt(1)}},
-		"a list":            {SQL: "SELECT 1", Lists: [][]value.Value{{value.OfInt(1)}}},
+		"a list too many":   {SQL: "SELECT 1", Lists: [][]value.Value{{value.OfInt(1)}}},
 	} {
 		err := conn.Run(t.Context(), script(s), driver.Discard)
 		if fault.KindOf(err) != fault.Internal {

@@ -81,9 +81,10 @@ func (x *execution) end(end driver.End) error {
 
 // statement runs statement i under the transaction's timeout.
 func (x *execution) statement(i int, s *driver.Statement) error {
-	if s.Lists != nil || len(s.Args) != s.Rows()*len(s.Types) {
+	lists := len(s.Lists)
+	if len(s.Args) != s.Rows()*len(s.Types) || s.Lists != nil && (lists != len(s.Types) || s.Batch > 0) {
 		return failed(i, -1, fault.Wrap(fault.Internal, opRun, fmt.Errorf(
-			"%q: %d arguments for %d rows of %d parameters, or lists", s.Query, len(s.Args), s.Rows(), len(s.Types))))
+			"%q: %d arguments and %d lists for %d rows of %d parameters", s.Query, len(s.Args), lists, s.Rows(), len(s.Types))))
 	}
 	st, err := x.raw.stmts.get(s.SQL)
 	if err != nil {
@@ -239,13 +240,21 @@ func (p *part) arguments(row int) ([]sqldriver.NamedValue, error) {
 	width := len(p.s.Types)
 	args := sized(&p.raw.args, width)
 	for j, t := range p.s.Types {
-		v, err := encode(p.s.Args[row*width+j], t)
+		v, err := p.argument(row*width+j, j, t)
 		if err != nil {
 			return nil, fault.Wrap(fault.Invalid, opRun, &driver.ParamError{Query: p.s.Query, Param: j + 1, Type: t, Err: err})
 		}
 		args[j] = sqldriver.NamedValue{Ordinal: j + 1, Value: v}
 	}
 	return args, nil
+}
+
+// argument encodes argument i, which is that of parameter j, or its list.
+func (p *part) argument(i, j int, t value.Type) (sqldriver.Value, error) {
+	if p.s.Lists != nil && p.s.Lists[j] != nil {
+		return encodeList(p.s.Lists[j], t)
+	}
+	return encode(p.s.Args[i], t)
 }
 
 // verify checks the number of rows that a row of arguments affected.

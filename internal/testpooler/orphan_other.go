@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package testpooler
+
+import "syscall"
+
+func orphanless() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
