@@ -101,22 +101,11 @@ type Write struct {
 	all  bool
 }
 
-// CompileUpdate collects clauses into an update of m's table.
-func CompileUpdate(m *model.Model, clauses ...UpdateClause) *Write {
+// CompileWrite collects the clauses of an update of m's table, or of a deletion from it.
+func CompileWrite[C UpdateClause](m *model.Model, clauses ...C) *Write {
 	w := &Write{rows: Select{m: m}}
 	for _, c := range clauses {
-		if c != nil {
-			c.update(w)
-		}
-	}
-	return w
-}
-
-// CompileDelete collects clauses into a deletion from m's table.
-func CompileDelete(m *model.Model, clauses ...DeleteClause) *Write {
-	w := &Write{rows: Select{m: m}}
-	for _, c := range clauses {
-		if c != nil {
+		if any(c) != nil {
 			c.update(w)
 		}
 	}
@@ -145,7 +134,7 @@ func (w *Write) Update(d dialect.Dialect, now value.Value) (Text, error) {
 		}
 		assigned[f] = true
 	}
-	r.keep(", ", now)
+	r.keep(now)
 	return r.whereOf(w)
 }
 
@@ -157,7 +146,7 @@ func (w *Write) Delete(d dialect.Dialect, now value.Value) (Text, error) {
 		r.column(f)
 		r.write(" = ")
 		r.operand(f, now)
-		r.keep(", ", now)
+		r.keep(now)
 	} else {
 		r.write("DELETE FROM ")
 		d.Ident(&r.b, r.m.Table)
@@ -171,16 +160,16 @@ func (r *renderer) update() {
 	r.write(" SET ")
 }
 
-// keep renders the assignments of what the session keeps, each behind lead.
-func (r *renderer) keep(lead string, now value.Value) {
+// keep renders the assignments of what the session keeps, behind others.
+func (r *renderer) keep(now value.Value) {
 	if f := r.m.Updated; f != nil {
-		r.write(lead)
+		r.write(", ")
 		r.column(f)
 		r.write(" = ")
 		r.operand(f, now)
 	}
 	if f := r.m.Version; f != nil {
-		r.write(lead)
+		r.write(", ")
 		r.column(f)
 		r.write(" = ")
 		r.column(f)

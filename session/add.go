@@ -56,12 +56,12 @@ func (s *Session) add(op string, x *meta, base unsafe.Pointer, obj any, want ...
 	}
 	if s.enclosing(func(outer *Session) bool { return outer.tracks(base) }) {
 		err := s.about(op, fault.IdentityConflict, x, "it is tracked by the session of an enclosing unit of work")
-		if key, known, keyErr := x.readKey(base); known && keyErr == nil {
+		if key, known, keyErr := x.readKey(nil, base); known && keyErr == nil {
 			err.Key = keyString(key)
 		}
 		return err
 	}
-	e := &entry{meta: x, base: base, obj: obj}
+	e := s.entry(x, base, obj)
 	if len(x.relations) == 0 {
 		return s.begin(op, e, want...)
 	}
@@ -110,7 +110,7 @@ func (s *Session) keyFromParents(op string, e *entry, want []filled) ([]filled, 
 
 // begin stamps a new object and makes it pending.
 func (s *Session) begin(op string, e *entry, want ...filled) error {
-	e.stamps = make([]value.Value, len(e.stamped))
+	e.stamps = s.values.take(len(e.stamped))
 	for i, f := range e.stamped {
 		v, err := f.Get(e.base)
 		if err != nil {
@@ -127,7 +127,8 @@ func (s *Session) begin(op string, e *entry, want ...filled) error {
 		e.unstamp()
 		return err
 	}
-	key, known, err := e.readKey(e.base)
+	key, known, err := e.readKey(s.key[:0], e.base)
+	s.key = key
 	if err != nil {
 		e.unstamp()
 		return err

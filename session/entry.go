@@ -61,17 +61,33 @@ type status struct {
 	logged   *Savepoint    // the innermost savepoint whose undo log has the entry
 }
 
+// entry returns a new entry, transient still, for the object at base.
+func (s *Session) entry(x *meta, base unsafe.Pointer, obj any) *entry {
+	e := s.objects.one()
+	e.meta, e.base, e.obj = x, base, obj
+	return e
+}
+
+// row keeps a copy of a row.
+func (s *Session) row(cells []value.Value) []value.Value {
+	kept := s.values.take(len(cells))
+	copy(kept, cells)
+	return kept
+}
+
 // key returns the key of a persistent entry's row.
-func (e *entry) key() []value.Value {
-	key := make([]value.Value, len(e.Key))
-	for i, f := range e.Key {
+func (e *entry) key() []value.Value { return e.appendKey(make([]value.Value, 0, len(e.Key))) }
+
+func (e *entry) appendKey(to []value.Value) []value.Value {
+	for _, f := range e.Key {
 		if e.snapshot != nil {
-			key[i] = e.snapshot[f.Index]
-		} else {
-			key[i], _ = f.Get(e.base)
+			to = append(to, e.snapshot[f.Index])
+			continue
 		}
+		v, _ := f.Get(e.base)
+		to = append(to, v)
 	}
-	return key
+	return to
 }
 
 // keyText prints the key for an error; an unknown one is "(new)".
@@ -90,30 +106,25 @@ func (e *entry) put(op string, f *model.Field, v value.Value) error {
 	return nil
 }
 
-// changes compares the object with its row: the columns that differ, and the current value of every column. Columns that
-// are never updated keep the row's value, and a changed key is an error.
-func (e *entry) changes(op string) (changed bits, current []value.Value, err error) {
+// changes compares the object with its row and returns the columns that differ. Columns that are never updated do not
+// count, and a changed key is an error.
+func (e *entry) changes(op string) (changed bits, err error) {
 	for i, f := range e.Fields {
 		if e.Immutable(f) && !f.Key || f == e.Updated || f == e.Version {
 			continue
 		}
-		same, v, err := f.Same(f.At(e.base), e.snapshot[i])
-		if err != nil {
-			return changed, nil, e.fieldError(op, f, err)
+		same, _, err := f.Same(f.At(e.base), e.snapshot[i])
+		switch {
+		case err != nil:
+			return changed, e.fieldError(op, f, err)
+		case same:
+		case f.Key:
+			return changed, e.keyChanged(op, f)
+		default:
+			changed.set(i)
 		}
-		if same {
-			continue
-		}
-		if f.Key {
-			return changed, nil, e.keyChanged(op, f)
-		}
-		if current == nil {
-			current = append([]value.Value(nil), e.snapshot...)
-		}
-		current[i] = v
-		changed.set(i)
 	}
-	return changed, current, nil
+	return changed, nil
 }
 
 // restore puts the row's values back into the object, field by field where they differ, so that a pointer to an
@@ -126,7 +137,8 @@ func (e *entry) restore() {
 		_ = f.Set(e.base, e.snapshot[i]) // it came out of this field, or out of its column
 	}
 	for _, r := range e.relations {
-		if st := e.relation(r); !slices.Equal(st.elements(), r.now(e.base).elements()) {
+		st := e.relation(r)
+		if !slices.Equal(st.elements(), r.now(e.base).elements()) || r.Kind.ToMany() && st.known == r.unset(e.base) {
 			st.show(e.base, r)
 		}
 	}

@@ -171,7 +171,7 @@ func IsModified[T any](ctx context.Context, obj *T) (bool, error) {
 			modified = true
 			return nil
 		}
-		changed, _, err := e.changes(op)
+		changed, err := e.changes(op)
 		modified = !changed.empty()
 		return err
 	})

@@ -218,7 +218,7 @@ func (e *entry) dueHook(op string) (func(ctx context.Context) error, error) {
 	case e.state == Persistent && e.doomed && e.hooks.beforeDelete:
 		return e.obj.(entity.BeforeDeleter).BeforeDelete, nil
 	case e.state == Persistent && !e.doomed && e.hooks.beforeUpdate:
-		changed, _, err := e.changes(op)
+		changed, err := e.changes(op)
 		if err != nil || changed.empty() {
 			return nil, err
 		}
@@ -258,6 +258,6 @@ func (s *Session) hasChanges(only *meta) bool {
 }
 
 func (e *entry) isDirty() bool {
-	changed, _, err := e.changes("session")
+	changed, err := e.changes("session")
 	return err != nil || !changed.empty()
 }

@@ -138,19 +138,18 @@ func isInteger(t value.Type) bool {
 	return t == value.TypeInt16 || t == value.TypeInt32 || t == value.TypeInt64 || t == value.TypeUint64
 }
 
-// readKey reads the key of the struct at base. It reports whether the key is known: a serial key that is zero is not.
-func (x *meta) readKey(base unsafe.Pointer) (key []value.Value, known bool, err error) {
-	key = make([]value.Value, len(x.Key))
-	known = true
-	for i, f := range x.Key {
+// readKey appends the key of the struct at base. It reports whether the key is known: a serial key that is zero is not.
+func (x *meta) readKey(to []value.Value, base unsafe.Pointer) (key []value.Value, known bool, err error) {
+	key, known = to, true
+	for _, f := range x.Key {
 		v, err := f.Get(base)
 		if err != nil {
-			return nil, false, x.fieldError("session", f, err)
+			return key, false, x.fieldError("session", f, err)
 		}
 		if f.Serial && isZero(v) {
 			known = false
 		}
-		key[i] = v
+		key = append(key, v)
 	}
 	return key, known, nil
 }

@@ -76,7 +76,7 @@ func (s *Session) link(op string, r *relation, mine, theirs value.Value) error {
 			return x.fieldError(op, f, err)
 		}
 	}
-	return s.begin(op, &entry{meta: x, base: base, obj: obj})
+	return s.begin(op, s.entry(x, base, obj))
 }
 
 // unlink marks a row in between for deletion.
@@ -114,7 +114,7 @@ func (s *Session) linkOf(op string, x *meta, key []value.Value) (*entry, error) 
 			return nil, x.fieldError(op, f, err)
 		}
 	}
-	e := &entry{meta: x, base: base, obj: obj}
+	e := s.entry(x, base, obj)
 	s.log(e)
 	e.state, e.known, e.id, e.snapshot = Persistent, true, identify(x.Model, key), key
 	s.track(e)

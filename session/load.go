@@ -40,9 +40,9 @@ func (l *loader) row(cells []value.Value) error {
 	switch {
 	case !ok:
 		base, obj := l.x.New()
-		e = &entry{meta: l.x, base: base, obj: obj}
+		e = l.s.entry(l.x, base, obj)
 		e.state, e.known, e.id = Persistent, true, id
-		e.snapshot = append([]value.Value(nil), cells...)
+		e.snapshot = l.s.row(cells)
 		if err := l.fill(base, cells); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (l *loader) row(cells []value.Value) error {
 // overwrite replaces what the session has of a row. A relation whose key is another one now is not loaded any more.
 func (l *loader) overwrite(e *entry, cells []value.Value) error {
 	l.s.log(e)
-	e.snapshot = append([]value.Value(nil), cells...)
+	e.snapshot = l.s.row(cells)
 	if err := l.fill(e.base, cells); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (s *Session) merge(ctx context.Context, op string, x *meta, src any) (any, 
 	if e := s.entryOf(x, from); e != nil && (e.state == Pending || e.state == Persistent) {
 		return src, nil // the session's own object
 	}
-	key, known, err := x.readKey(from)
+	key, known, err := x.readKey(nil, from)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"slices"
 
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/model"
@@ -45,6 +44,7 @@ type write struct {
 type plan struct {
 	s       *Session
 	writes  []*write
+	slab    slab[write]
 	tables  []*table
 	byEntry map[*entry]*write // where some wait for the keys of others
 	waits   bool
@@ -66,7 +66,7 @@ func (s *Session) plan(ctx context.Context, op string) (*plan, error) {
 		}
 	}
 	for _, e := range s.entries {
-		w, err := s.writeOf(op, e)
+		w, err := p.writeOf(op, e)
 		if err != nil {
 			return nil, err
 		}
@@ -106,32 +106,37 @@ func (p *plan) add(w *write) {
 }
 
 // writeOf returns what has to be written for an entry, or nil.
-func (s *Session) writeOf(op string, e *entry) (*write, error) {
+func (p *plan) writeOf(op string, e *entry) (*write, error) {
+	s := p.s
 	switch {
 	case e.unlisted:
 		return nil, nil
 	case e.state == Pending:
-		return s.insertOf(op, e)
+		return p.insertOf(op, e)
 	case e.state == Persistent && e.doomed && e.Deleted == nil:
 		s.log(e)
-		return &write{entry: e, s: s, op: opDelete, old: e.finds()}, nil
+		w := p.slab.one()
+		w.entry, w.s, w.op, w.old = e, s, opDelete, s.finds(e)
+		return w, nil
 	case e.state == Persistent:
-		return s.updateOf(op, e)
+		return p.updateOf(op, e)
 	}
 	return nil, nil
 }
 
 // finds returns the values that find the entry's row: the key, and the version where there is one.
-func (e *entry) finds() []value.Value {
-	old := e.key()
+func (s *Session) finds(e *entry) []value.Value {
+	old := e.appendKey(s.values.take(len(e.Key) + 1)[:0])
 	if e.Version != nil {
 		old = append(old, e.snapshot[e.Version.Index])
 	}
 	return old
 }
 
-func (s *Session) insertOf(op string, e *entry) (*write, error) {
-	w := &write{entry: e, s: s, op: opInsert, values: make([]value.Value, len(e.Fields))}
+func (p *plan) insertOf(op string, e *entry) (*write, error) {
+	s := p.s
+	w := p.slab.one()
+	w.entry, w.s, w.op, w.values = e, s, opInsert, s.values.take(len(e.Fields))
 	for i, f := range e.Fields {
 		if f.Generated != "" {
 			continue
@@ -151,13 +156,14 @@ func (s *Session) insertOf(op string, e *entry) (*write, error) {
 
 // rekey enters a pending object into the identity map under the key that it has by now.
 func (s *Session) rekey(op string, w *write) error {
-	key := make([]value.Value, len(w.Key))
-	for i, f := range w.Key {
+	key := s.key[:0]
+	for _, f := range w.Key {
 		if !w.cols.has(f.Index) {
 			return nil // the database makes it
 		}
-		key[i] = w.values[f.Index]
+		key = append(key, w.values[f.Index])
 	}
+	s.key = key
 	if len(w.waits) > 0 {
 		return nil // some of it is not filled in yet
 	}
@@ -175,15 +181,22 @@ func (s *Session) rekey(op string, w *write) error {
 
 // updateOf compares an object with its row. What the session keeps moves only where something else did: updated_at and
 // the version.
-func (s *Session) updateOf(op string, e *entry) (*write, error) {
-	changed, current, err := e.changes(op)
+func (p *plan) updateOf(op string, e *entry) (*write, error) {
+	s := p.s
+	changed, err := e.changes(op)
 	if err != nil || changed.empty() && !e.doomed {
 		return nil, err
 	}
 	s.log(e)
-	w := &write{entry: e, s: s, op: opUpdate, cols: changed, old: e.finds(), values: current, soft: e.doomed}
-	if w.values == nil {
-		w.values = slices.Clone(e.snapshot)
+	w := p.slab.one()
+	w.entry, w.s, w.op, w.cols, w.old, w.values, w.soft = e, s, opUpdate, changed, s.finds(e), s.row(e.snapshot), e.doomed
+	for i, f := range e.Fields {
+		if !changed.has(i) {
+			continue
+		}
+		if w.values[i], err = f.Get(e.base); err != nil {
+			return nil, e.fieldError(op, f, err)
+		}
 	}
 	now := value.OfTime(s.time())
 	if e.Version != nil {

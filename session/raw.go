@@ -67,6 +67,9 @@ func (s *Session) rawUsable(op, query string) error {
 // rawConn flushes what is pending, unless the context says otherwise, makes sure that a transaction is open, and lends the
 // database/sql connection that it is open on.
 func (s *Session) rawConn(ctx context.Context, op string) (*sql.Conn, error) {
+	if ctx.Err() != nil {
+		return nil, s.ended(ctx, op) // with nothing sent, nothing has failed
+	}
 	if s.autoflushes(ctx) {
 		if err := s.flush(ctx, op, nil, driver.Stay); err != nil {
 			return nil, err

@@ -44,6 +44,9 @@ type Session struct {
 	byPtr     map[unsafe.Pointer]*entry
 	byID      map[identity]*entry
 	entries   []*entry // in the order in which they came
+	objects   slab[entry]
+	values    slab[value.Value]
+	key       []value.Value // scratch
 	staged    []stagedRows
 	onFlush   []FlushHooks
 	now       time.Time // of the transaction; zero until it is asked for
@@ -248,6 +251,9 @@ func (s *Session) track(e *entry) {
 	s.related = s.related || len(e.relations) > 0
 	if e.known {
 		s.byID[e.id] = e
+	}
+	if e.state == Persistent {
+		s.reads(e)
 	}
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/urutu-go/urutu/internal/model"
@@ -16,9 +17,10 @@ type Savepoint struct {
 	emitted bool // the database has it
 	ended   bool
 	undo    []undo
-	staged  int    // staged rows when it began
-	flushes int    // flush hooks when it began
-	mark    func() // cuts the unit's hooks back to when it began
+	rewrote []rewrite // by criteria: see reads
+	staged  int       // staged rows when it began
+	flushes int       // flush hooks when it began
+	mark    func()    // cuts the unit's hooks back to when it began
 }
 
 // undo is what one object was to the session before a savepoint touched it.
@@ -46,6 +48,21 @@ func (sp *Savepoint) keep() {
 		u.e.logged = sp.parent
 	}
 	sp.undo = nil
+	sp.parent.rewrote = append(sp.parent.rewrote, sp.rewrote...)
+}
+
+// reads notes that an object was read behind a write by criteria, which may have changed its row: where that is undone the
+// object is detached, since it shows what never was.
+func (s *Session) reads(e *entry) {
+	for sp := s.top; sp != nil; sp = sp.parent {
+		if slices.ContainsFunc(sp.rewrote, func(w rewrite) bool { return w.reaches(e.meta) }) {
+			before := e.status
+			before.state = Detached
+			sp.undo = append(sp.undo, undo{e, before})
+			e.logged = sp
+			return
+		}
+	}
 }
 
 // revert undoes what a savepoint logged, newest first, and brings every stored object's fields back to its row.
@@ -104,6 +121,7 @@ func (s *Session) settle() {
 // endTransaction forgets what belonged to the transaction that has ended.
 func (s *Session) endTransaction() {
 	s.sweep()
+	s.root.rewrote = nil
 	s.staged, s.resolver = nil, nil
 	s.now = time.Time{}
 	s.resetSavepoints()

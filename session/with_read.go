@@ -173,7 +173,7 @@ func (r *relatedRead) verdict(s *Session, op string) error {
 		if list := r.list(p); len(list) > 1 {
 			err := s.about(op, fault.Internal, r.owner, "the relation "+r.rel.Name+" is for one row, and "+r.x.Table+
 				" has several with the same "+r.rel.Foreign.Column+": make it a slice, or the column unique")
-			if key, _, keyErr := r.owner.readKey(p.base); keyErr == nil {
+			if key, _, keyErr := r.owner.readKey(nil, p.base); keyErr == nil {
 				err.Key = keyString(key)
 			}
 			return err

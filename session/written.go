@@ -58,7 +58,7 @@ func (k *writeSink) name(e *fault.Error, row int) {
 	case row >= 0 && row < len(k.writes):
 		e.Key = k.writes[row].keyText()
 	}
-	k.constraint(e, w)
+	w.constraint(e)
 	w.refused(e)
 }
 
@@ -86,8 +86,8 @@ func (w *write) refused(e *fault.Error) {
 
 // constraint completes what a database leaves out: the columns of a constraint that it named, or the name of the one on
 // the columns that it named.
-func (k *writeSink) constraint(e *fault.Error, w *write) {
-	for _, u := range w.constraints() {
+func (x *meta) constraint(e *fault.Error) {
+	for _, u := range x.constraints() {
 		if e.Constraint == "" && len(e.Columns) > 0 && slices.Equal(u.Columns, e.Columns) && e.Kind == fault.Unique {
 			e.Constraint = u.Name
 		}
@@ -146,7 +146,9 @@ func (w *write) written() {
 	e.snapshot = w.values
 	if w.op == opInsert {
 		e.state = Persistent
-		w.s.identifyAs(e, e.key())
+		if w.s.key = e.appendKey(w.s.key[:0]); !e.known || w.s.byID[e.id] != e {
+			w.s.identifyAs(e, w.s.key)
+		}
 		if len(e.serverSide) > 0 {
 			model.ClearPending(e.base)
 		}

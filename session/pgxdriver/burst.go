@@ -21,6 +21,7 @@ type stepKind uint8
 const (
 	stepClose   stepKind = iota // have the server forget a prepared statement
 	stepBegin                   // BEGIN and the transaction's settings
+	stepLevel                   // ask for the level of transactions that begin without it
 	stepPrepare                 // prepare a statement
 	stepRun                     // run a statement
 	stepSync                    // the end of the statements
@@ -39,7 +40,7 @@ type step struct {
 // at returns the position of the step for errors.
 func (s step) at() int {
 	switch s.kind {
-	case stepClose, stepBegin:
+	case stepClose, stepBegin, stepLevel:
 		return driver.AtBegin
 	case stepPrepare, stepRun:
 		return s.statement
@@ -56,9 +57,12 @@ type burst struct {
 	results driver.Results
 	pooler  bool
 
+	implicit bool // the script is a transaction without BEGIN and COMMIT
+	ask      bool // its BEGIN asks for the level
+
 	sent      bool   // something may have reached the server
 	delivered bool   // results were given to the caller
-	tag       string // the server's answer to the end of the transaction
+	committed bool   // the server said so
 
 	err      error // the first error of the server or the connection
 	failed   step  // where it happened
@@ -94,26 +98,34 @@ func (b *burst) queue() {
 		b.step(step{kind: stepClose})
 	}
 	st.cache.dead = st.cache.dead[:0]
-	if b.script.Begin != nil {
+	if b.script.Begin != nil && !b.implicit {
 		b.begin(b.script.Begin)
 	}
 	at := 0
 	for i := range b.script.Statements {
 		b.statement(i, st.params.take(&at, len(b.script.Statements[i].Types)))
 	}
-	if len(st.steps) > 0 {
+	if len(st.steps) > 0 && !b.implicit {
 		b.pipe.SendPipelineSync()
 		b.step(step{kind: stepSync})
 	}
 	if b.script.End != driver.Stay {
+		b.end()
+	}
+}
+
+// end queues the end of the transaction, behind a sync of its own: after a failed statement the server goes on there, and
+// answers a COMMIT with a rollback. Where there is no COMMIT, the sync is the end.
+func (b *burst) end() {
+	if !b.implicit {
 		end := "COMMIT"
 		if b.script.End == driver.Rollback {
 			end = "ROLLBACK"
 		}
 		b.utility(end, stepEnd)
-		b.pipe.SendPipelineSync()
-		b.step(step{kind: stepEndSync})
 	}
+	b.pipe.SendPipelineSync()
+	b.step(step{kind: stepEndSync})
 }
 
 func (b *burst) step(s step) { b.st.steps = append(b.st.steps, s) }
@@ -121,6 +133,9 @@ func (b *burst) step(s step) { b.st.steps = append(b.st.steps, s) }
 // begin queues the BEGIN. It always names the isolation, since the server's default may be any.
 func (b *burst) begin(o *driver.TxOptions) {
 	b.utility(beginText(o), stepBegin)
+	if b.ask {
+		b.utility("SHOW default_transaction_isolation", stepLevel)
+	}
 	b.timeout("statement_timeout", o.StatementTimeout)
 	b.timeout("lock_timeout", o.LockTimeout)
 }
@@ -216,13 +231,21 @@ func (b *burst) answer(s step) error {
 		return errNoAnswer
 	case *pgconn.StatementDescription:
 		s.entry.describe(result)
+	case *pgconn.PipelineSync:
+		if s.kind == stepEndSync && b.implicit && b.err == nil {
+			b.committed = true
+		}
 	case *pgconn.ResultReader:
-		if s.kind == stepRun {
+		switch s.kind {
+		case stepRun:
 			return b.rows(s.statement, result)
+		case stepLevel:
+			b.st.level, err = readLevel(result)
+			return err
 		}
 		tag, err := result.Close()
 		if s.kind == stepEnd && err == nil {
-			b.tag = tag.String()
+			b.committed = tag.String() == "COMMIT"
 		}
 		return err
 	}

@@ -20,6 +20,7 @@ type conn struct {
 	pool *pool
 	sc   *sql.Conn
 	open bool // Run has begun a transaction and not ended it
+	lent bool // the *sql.Conn was lent on
 }
 
 var (
@@ -29,7 +30,10 @@ var (
 )
 
 // SQLConn returns the connection of database/sql, which is in whatever transaction Run left it in.
-func (c *conn) SQLConn() *sql.Conn { return c.sc }
+func (c *conn) SQLConn() *sql.Conn {
+	c.lent = true
+	return c.sc
+}
 
 // native returns the connection of pgx below that of database/sql.
 func native(dc any) (*pgconn.PgConn, error) {
@@ -164,7 +168,10 @@ func (c *conn) attempts(ctx context.Context, pc *pgconn.PgConn, s *driver.Script
 			return err
 		}
 		idle := pc.TxStatus() == txIdle
-		b := &burst{st: st, script: s, results: r, pooler: c.pool.pooler}
+		b := &burst{
+			st: st, script: s, results: r, pooler: c.pool.pooler,
+			implicit: c.isImplicit(st, s), ask: st.level == levelUnknown && c.knowsLevel(),
+		}
 		b.run(ctx, pc)
 		outdated := b.outdated()
 		if !outdated || !again || !idle || b.delivered {
@@ -182,7 +189,7 @@ func isNothing(s *driver.Script) bool {
 // outcome says what became of the script.
 func (c *conn) outcome(ctx context.Context, b *burst, idle, outdated bool) error {
 	// A COMMIT also succeeds where there is nothing to commit, because the statements before it failed.
-	committed := b.tag == "COMMIT" && (b.err == nil || b.failed.at() == driver.AtEnd && b.failed.kind != stepSync)
+	committed := b.committed && (b.err == nil || b.failed.at() == driver.AtEnd && b.failed.kind != stepSync)
 	wants := b.script.End == driver.Commit
 	switch {
 	case b.refused != nil && wants && (committed || b.broken):
@@ -248,6 +255,9 @@ func (c *conn) Release() {
 			return err
 		}
 		c.restore(pc)
+		if st, ok := pc.CustomData()[stateKey].(*state); ok && c.lent {
+			st.level = levelUnknown
+		}
 		if pc.IsClosed() || pc.IsBusy() || pc.TxStatus() != txIdle {
 			return sqldriver.ErrBadConn // has the pool close it
 		}

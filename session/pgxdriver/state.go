@@ -30,6 +30,7 @@ type state struct {
 	steps   []step
 	row     []value.Value
 	bursts  uint64
+	level   level
 	handler *pgconn.CancelRequestContextWatcherHandler
 	watcher *ctxwatch.ContextWatcher
 }
