@@ -1,4 +1,6 @@
-// Package bench measures urutu, and beside it the same work written by hand. It is a module of its own, so that what it
-// compares with never reaches a user. `make bench` runs everything; figures mean something only beside each other, on one
-// machine.
-package bench
+// Command bench measures urutu beside what else Go programs write to a database with: pgx by hand, statement by
+// statement and as a pipeline, sqlc, Bun, GORM, Ent, and database/sql on SQLite. It prints a table and, where it is told
+// to, draws it and puts it into a page. `make bench` does all of that for docs/performance.md, which says how it measures.
+//
+// The module is one of its own, so that what it compares with never reaches a user of urutu.
+package main

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"errors"
 	"reflect"
 	"unsafe"
 
@@ -32,10 +33,20 @@ func Columns[T any]() *T {
 	return proto
 }
 
-// Check reports what is wrong with the mapping of T, as a fault.Misconfigured that names the type and each field, or nil.
+// Check reports what is wrong with the mapping of T and its relations, as a fault.Misconfigured that names the type and
+// each field, or nil.
 func Check[T any]() error {
-	_, err := model.For[T]()
-	return err
+	m, err := model.For[T]()
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for _, r := range m.Relations {
+		if _, err := r.Ends(); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // New returns a new T whose key is known at once, without a session: a UUIDv7 in each field of its primary key that

@@ -73,6 +73,8 @@ func (c *compiler) same(t reflect.Type, b box, canBeNull bool) (conv, error) {
 		return c.lists(t, t)
 	case t.Kind() == reflect.Map:
 		return c.maps(t, t)
+	case sideOf(t).related():
+		return nil, fmt.Errorf("a %s is an entity with relations, and would be copied with everything that hangs on it; use a DTO", t)
 	case t.Kind() == reflect.Struct && !opaque(t):
 		p := &plan{}
 		for i := range t.NumField() {

@@ -43,6 +43,17 @@
 // Commas inside parentheses and quotes belong to an option's value. Constraints have names: users_email_key,
 // orders_user_id_fkey, users_tenant_name_idx.
 //
+// # Relations
+//
+// A field with a tag `rel` is no column: it is a *T or []*T, where T is an entity, and package session loads and writes
+// it.
+//
+//	rel:"user_id"                         belongs to: this table's column refers to the other row; a *T
+//	rel:"lines.order_id"                  has many: their table's column refers to this row; has one, where it is a *T
+//	rel:"order_tags(order_id,tag_id)"     many to many: a table in between, whose first column refers to this row; a []*T
+//
+// What a column refers to is the other's primary key, or the column of its ref option.
+//
 // # Types
 //
 // Stored exactly, and back as they were: booleans, all integers (unsigned 64-bit ones over their whole range), floats,
@@ -76,6 +87,10 @@
 // Values are converted where nothing is lost: types of the same kind (an enum and a string), numbers that fit, a type
 // and its text form (a UUID, a time, an address, a decimal), nil and NULL, JSON and structs, and structs, slices, arrays
 // and maps by what is in them. What is copied is never shared. Floats do not become integers, nor decimals floats.
+//
+// A relation is matched like any other field, its entities with DTOs. To fails where it is not loaded: a nil slice, and a
+// nil pointer beside a key; a nil pointer to what refers to the entity counts as none. From makes new entities of it,
+// which Add then writes as well. A patch does not change relations.
 //
 // # Lifecycle
 //

@@ -18,6 +18,7 @@ type member struct {
 	typ      reflect.Type
 	offset   uintptr
 	field    *model.Field // the column that it is, nil for what is none
+	relation *model.Relation
 }
 
 // shown is the member's name in errors: as it is in JSON.
@@ -62,6 +63,9 @@ func sideOf(t reflect.Type) side {
 	return side{typ: t, root: m}
 }
 
+// related reports whether the struct is an entity with relations.
+func (s side) related() bool { return s.root != nil && len(s.root.Relations) > 0 }
+
 // members lists the fields of a struct as Go promotes them.
 func members(s side) ([]member, error) {
 	var list []member
@@ -92,6 +96,7 @@ func walk(s side, t reflect.Type, offset uintptr, list *[]member) error {
 			}
 			if s.root != nil {
 				m.field, _ = s.root.FieldAt(s.base+at, sf.Type)
+				m.relation, _ = s.root.RelationIn(s.base+at, sf.Type)
 			}
 			*list = append(*list, m)
 		}

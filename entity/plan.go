@@ -51,6 +51,7 @@ type step struct {
 	dst, src uintptr
 	conv     conv
 	server   *model.Field // the source is a field that only the database knows
+	relation *relation    // the source is one
 }
 
 func (p *plan) run(dst, src unsafe.Pointer, depth int) error {
@@ -65,6 +66,9 @@ func (p *plan) run(dst, src unsafe.Pointer, depth int) error {
 				Kind: fault.NotPersistent, Op: "entity.To", Entity: p.root.Name, Columns: []string{s.server.Column},
 				Err: fmt.Errorf("the database generates %s, which is not known before the flush", s.server.Name),
 			}
+		}
+		if s.relation != nil && s.relation.unloaded(unsafe.Add(src, -int(p.base))) {
+			return s.relation.missing(p.root)
 		}
 		err := s.conv(unsafe.Add(dst, s.dst), unsafe.Add(src, s.src), depth+1)
 		if err == nil {
@@ -173,6 +177,8 @@ func (c *compiler) field(p *plan, dto, ent side, m *member, x index, open map[*m
 		return fmt.Errorf(`field %s: the entity has no such field; name it with dto:"..." or leave it out with dto:"-"`, m.goName)
 	case c.mode != toDTO && c.closed(ent.root, found) && !open[found]:
 		return nil
+	case c.mode == patch && found.relation != nil:
+		return fmt.Errorf(`field %s: it is a relation, which a patch does not change; leave it out with dto:"-"`, m.goName)
 	}
 	s := step{name: m.shown(), dst: found.offset, src: m.offset}
 	if c.mode == toDTO {
@@ -183,6 +189,9 @@ func (c *compiler) field(p *plan, dto, ent side, m *member, x index, open map[*m
 		s.conv, err = c.conv(dto.inside(m), ent.inside(found))
 	} else {
 		s.conv, err = c.conv(ent.inside(found), dto.inside(m))
+	}
+	if err == nil && found.relation != nil {
+		err = c.related(&s, found.relation)
 	}
 	if err != nil {
 		return fmt.Errorf("field %s: %w", m.goName, err)

@@ -18,6 +18,8 @@
 // Every operand travels as a bound parameter. NULL follows Go where SQL would surprise: [Ne] and [NotIn] hold for a row
 // that is NULL, and [Eq] with a nil pointer finds such rows.
 //
+// [With] loads a relation of what is found.
+//
 // # Errors
 //
 // Building cannot fail: predicates are values. The verb that runs a query returns fault.Misconfigured for a pointer

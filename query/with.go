@@ -101,7 +101,7 @@ func (q *Select) relation(c column) (*model.Relation, error) {
 
 // complete refuses what would leave out some of the rows of m's relation r.
 func (q *Select) complete(m *model.Model, r *model.Relation) error {
-	what := ""
+	var what string
 	switch {
 	case slices.ContainsFunc(q.where, func(p Predicate) bool { return p.op != opTrue }):
 		what = "a predicate"

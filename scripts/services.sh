@@ -11,6 +11,9 @@
 #   4. docker compose (or podman), where an engine answers
 #   5. as 3, after installing the package postgresql with apt, as root or with sudo
 #
+# Besides, it installs PgBouncer with apt where the program is missing, unless URUTU_TEST_PGBOUNCER names one that runs.
+# The tests start it themselves (internal/testpooler), each its own; where it cannot be had, they say so.
+#
 # `scripts/services.sh stop` stops what 3, 4 or 5 started; its data stays for the next time.
 # Exit status: 0 with exports; 3 where no PostgreSQL could be had.
 set -euo pipefail
@@ -25,7 +28,21 @@ compose_url="postgres://urutu:urutu@127.0.0.1:$port/postgres?sslmode=disable"
 # answers URL: does a PostgreSQL server let us in, and may we create databases there?
 answers() { run_in . go run ./internal/tools/pgprobe "$1" >/dev/null 2>&1; }
 
+# has_pgbouncer: is the program there? Debian's is in a directory that only root has in its PATH.
+has_pgbouncer() { command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ]; }
+
+offer_pgbouncer() {
+	if [ -n "${URUTU_TEST_PGBOUNCER:-}" ]; then
+		say "services: PgBouncer at URUTU_TEST_PGBOUNCER"
+	elif has_pgbouncer || { apt_install pgbouncer && has_pgbouncer; }; then
+		say "services: PgBouncer is installed"
+	else
+		say "services: no PgBouncer: the program is not installed, and could not be"
+	fi
+}
+
 found() {
+	offer_pgbouncer
 	say "services: PostgreSQL $2"
 	printf 'export URUTU_TEST_POSTGRES=%q\n' "$1"
 	exit 0

@@ -133,19 +133,19 @@ func (s *Session) begin(op string, e *entry, want ...filled) error {
 		e.unstamp()
 		return err
 	}
-	if known && whole {
-		id := identify(e.Model, key)
-		if other, ok := s.byID[id]; ok && !s.replace(e, other) {
-			e.unstamp()
-			return s.conflict(op, e, other, key)
-		}
-		e.id, e.known = id, true
+	id, known := identify(e.Model, key), known && whole
+	if other, ok := s.byID[id]; known && ok && !s.replace(e, other) {
+		e.unstamp()
+		return s.conflict(op, e, other, key)
 	}
 	if len(e.serverSide) > 0 {
 		model.MarkPending(e.base)
 	}
 	s.log(e)
-	e.state = Pending
+	e.state, e.known = Pending, known
+	if known {
+		e.id = id
+	}
 	s.track(e)
 	return nil
 }

@@ -37,7 +37,9 @@ var seats = entity.Columns[Seat]()
 
 func batchOneTrip(t *testing.T, f *fixture) {
 	id, other := stored(t, f), stored(t, f)
-	f.do(t, func(ctx context.Context) error { return session.Add(ctx, &Seat{Row: 1, Number: 1}, &Seat{Row: 1, Number: 2}) })
+	f.do(t, func(ctx context.Context) error {
+		return session.Add(ctx, &Seat{Row: 1, Number: 1}, &Seat{Row: 1, Number: 2})
+	})
 	f.reset()
 	var (
 		user, found, first *User

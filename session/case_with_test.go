@@ -31,6 +31,7 @@ var withCases = []testCase{
 	{"case_037_soft_deleted", withShop(case037Deleted)},
 	{"case_037_rolled_back", withShop(case037Rollback)},
 	{"case_037_a_key_that_changed", withShop(case037Refreshed)},
+	{"case_037_equal_to_the_database_only", withFixture(case037Collation)},
 	{"case_037_mistakes", withShop(case037Mistakes)},
 	{"case_059_more_values_than_parameters", withShop(case059Values)},
 	{"case_059_more_parents_than_parameters", withShop(case059Parents)},
@@ -97,6 +98,7 @@ var (
 	items     = entity.Columns[Item]()
 	labels    = entity.Columns[Label]()
 	folders   = entity.Columns[Folder]()
+	spellings = entity.Columns[Spelling]()
 )
 
 // shop is a database with two buyers, three purchases and what hangs on them. Purchase 0 has three items, two labels and
@@ -293,6 +295,16 @@ func case037Held(t *testing.T, f *shop) {
 		if found[0].Buyer != ann || found[1].Buyer != bob || found[2].Buyer != carl {
 			t.Errorf("buyers: %+v", found)
 		}
+		// A new object's key can be looked up too.
+		fresh := &Purchase{Number: 4, BuyerID: &ann.ID}
+		must(t, session.Add(ctx, fresh))
+		wantLoaded(t, ctx, fresh, &fresh.Buyer, false)
+		wantLoaded(t, ctx, fresh, &fresh.Bill, true)
+		must(t, session.Load(ctx, []*Purchase{fresh}, query.With(&purchases.Buyer), query.With(&purchases.Items), query.With(&purchases.Bill)))
+		if fresh.Buyer != ann {
+			t.Errorf("the new one's buyer: %v", fresh.Buyer)
+		}
+		wantLoaded(t, ctx, fresh, &fresh.Buyer, true)
 		wantTrips(t, f.fixture, 0)
 		p := get[Purchase](t, ctx, f.purchases[0])
 		if got, err := session.Get[Purchase](ctx, p.ID, query.With(&purchases.Buyer)); err != nil || got != p {

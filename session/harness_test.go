@@ -382,5 +382,5 @@ func runCases(t *testing.T, cases []testCase) {
 // TestSession runs the numbered behaviors on every database.
 func TestSession(t *testing.T) {
 	t.Parallel()
-	runCases(t, slices.Concat(contextCases, stateCases, getCases, dirtyCases, flushCases, outcomeCases, nestedCases, mergeCases, autoflushCases, wireCases, orderCases, relateCases, withCases))
+	runCases(t, slices.Concat(contextCases, stateCases, getCases, dirtyCases, flushCases, outcomeCases, nestedCases, mergeCases, autoflushCases, criteriaCases, wireCases, orderCases, relateCases, withCases))
 }

@@ -41,7 +41,7 @@ func markerInsert(d dialect.Dialect) string {
 
 // mark appends a marker to a burst that commits, and returns the resolver that looks for it.
 func (s *Session) mark(b *burst) Resolver {
-	m := marker{id: s.newID(), at: s.time()}
+	m := &marker{id: s.newID(), at: s.time()}
 	b.add(m.insert(s.conn.marker, true), m)
 	return m.resolve
 }
@@ -52,18 +52,18 @@ type marker struct {
 	at time.Time
 }
 
-func (m marker) insert(text string, committed bool) driver.Statement {
+func (m *marker) insert(text string, committed bool) driver.Statement {
 	return driver.Statement{
 		SQL: text, Types: markerTypes[:], Query: "insert " + markerTable,
 		Args: []value.Value{value.OfUUID(m.id), value.OfBool(committed), value.OfTime(m.at)},
 	}
 }
 
-func (marker) row([]value.Value) error { return nil }
-func (marker) done(int64, int64) error { return nil }
+func (*marker) row([]value.Value) error { return nil }
+func (*marker) done(int64, int64) error { return nil }
 
 // name says of an error what the table is for: whoever reads it did not write the statement.
-func (marker) name(e *fault.Error, _ int) {
+func (*marker) name(e *fault.Error, _ int) {
 	e.Table = markerTable
 	if e.Kind == fault.Internal {
 		e.Kind = fault.Misconfigured
@@ -73,7 +73,7 @@ func (marker) name(e *fault.Error, _ int) {
 
 // resolve takes the marker's key unless the commit has it already. It waits for a transaction that has inserted the key
 // and not ended yet; one that comes later fails.
-func (m marker) resolve(ctx context.Context) (committed bool, err error) {
+func (m *marker) resolve(ctx context.Context) (committed bool, err error) {
 	const op = "session.Resolve"
 	s, err := enter(ctx, op)
 	if err != nil {

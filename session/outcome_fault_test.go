@@ -135,7 +135,7 @@ func (r *report) want(t testing.TB, f *faulty, kind fault.Kind, runs, committed,
 }
 
 // Cases 77 to 82: what is reported of a commit whose line breaks, with one connection in the pool.
-func TestLostCommit(t *testing.T) {
+func TestCase081LostCommit(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b backend) {
 		for _, p := range lostCommits {
 			t.Run(p.name, func(t *testing.T) {

@@ -201,7 +201,7 @@ func TestPgBouncer_failing_units(t *testing.T) {
 			return ignore(session.From(ctx).ExecContext(ctx, "SELECT pg_sleep(20)"))
 		})
 		cancel()
-		wantFault(t, err, fault.Timeout)
+		wantFault(t, err, fault.StatementTimeout)
 	}
 	onBothServers(t, f, func(context.Context, int) error { return nil })
 	wantRows[Account](t, f, 0)

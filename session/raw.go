@@ -165,7 +165,7 @@ func (s *Session) PrepareContext(ctx context.Context, query string) (*sql.Stmt, 
 	if s.prepared == nil {
 		s.prepared = sql.OpenDB(through{s})
 	}
-	return s.prepared.PrepareContext(ctx, query)
+	return s.prepared.PrepareContext(ctx, query) //nolint:sqlclosecheck // the caller's to close, and the session's in the end
 }
 
 // Raw runs f with the driver's own connection, in the session's transaction and after what is pending was flushed: a

@@ -218,12 +218,10 @@ func (s *Session) own(op string, e *entry, r *relation, p unsafe.Pointer, key va
 		return child.fieldError(op, r.Foreign, err)
 	}
 	switch {
-	case theirs == key:
+	case theirs == key, slices.Contains(was, p):
 		return nil
 	case child.asItWas(r.Foreign, theirs):
 		return s.fill(op, child, r.Foreign, key)
-	case slices.Contains(was, p):
-		return nil
 	}
 	return s.disagree(op, child, r, r.Foreign)
 }

@@ -46,6 +46,7 @@ type Session struct {
 	entries   []*entry // in the order in which they came
 	objects   slab[entry]
 	values    slab[value.Value]
+	statuses  slab[status]
 	key       []value.Value // scratch
 	staged    []stagedRows
 	onFlush   []FlushHooks

@@ -65,13 +65,13 @@ func (t throughStmt) ExecContext(ctx context.Context, args []sqldriver.NamedValu
 
 // QueryContext implements driver.StmtQueryContext.
 func (t throughStmt) QueryContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
-	rows, err := t.s.QueryContext(ctx, t.query, values(args)...)
+	rows, err := t.s.QueryContext(ctx, t.query, values(args)...) //nolint:rowserrcheck // Next does
 	if err != nil {
 		return nil, err
 	}
 	types, err := rows.ColumnTypes()
 	if err != nil {
-		return nil, errors.Join(err, rows.Close())
+		return nil, errors.Join(err, rows.Close()) //nolint:sqlclosecheck // they are handed on otherwise
 	}
 	r := &throughRows{rows: rows, types: types, cells: make([]any, len(types)), into: make([]any, len(types))}
 	for i := range r.cells {

@@ -25,8 +25,16 @@ type Savepoint struct {
 
 // undo is what one object was to the session before a savepoint touched it.
 type undo struct {
-	e *entry
-	status
+	e   *entry
+	was *status // nil for an object that was not known
+}
+
+// loggedIn returns the savepoint whose log had the entry before.
+func (u undo) loggedIn() *Savepoint {
+	if u.was == nil {
+		return nil
+	}
+	return u.was.logged
 }
 
 // log remembers an entry's status before its first change inside the current savepoint.
@@ -34,7 +42,12 @@ func (s *Session) log(e *entry) {
 	if e.logged == s.top {
 		return
 	}
-	s.top.undo = append(s.top.undo, undo{e, e.status})
+	u := undo{e: e}
+	if e.state != Transient || e.logged != nil {
+		u.was = s.statuses.one()
+		*u.was = e.status
+	}
+	s.top.undo = append(s.top.undo, u)
 	e.logged = s.top
 }
 
@@ -42,7 +55,7 @@ func (s *Session) log(e *entry) {
 // parent's older record stays.
 func (sp *Savepoint) keep() {
 	for _, u := range sp.undo {
-		if u.logged != sp.parent {
+		if u.loggedIn() != sp.parent {
 			sp.parent.undo = append(sp.parent.undo, u)
 		}
 		u.e.logged = sp.parent
@@ -56,7 +69,8 @@ func (sp *Savepoint) keep() {
 func (s *Session) reads(e *entry) {
 	for sp := s.top; sp != nil; sp = sp.parent {
 		if slices.ContainsFunc(sp.rewrote, func(w rewrite) bool { return w.reaches(e.meta) }) {
-			before := e.status
+			before := s.statuses.one()
+			*before = e.status
 			before.state = Detached
 			sp.undo = append(sp.undo, undo{e, before})
 			e.logged = sp
@@ -82,7 +96,10 @@ func (s *Session) revert(sp *Savepoint) {
 func (s *Session) revertEntry(u undo) {
 	e := u.e
 	s.unmap(e)
-	e.status = u.status
+	e.status = status{}
+	if u.was != nil {
+		e.status = *u.was
+	}
 	e.free.Store(e.state == Detached)
 	if e.state == Transient {
 		e.unstamp()

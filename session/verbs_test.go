@@ -44,6 +44,14 @@ var verbs = map[string]func(ctx context.Context) error{
 		_, _, err := session.Lookup[User](ctx, uuid.New())
 		return err
 	},
+	"Batch": func(ctx context.Context) error {
+		var u *User
+		return session.Batch(ctx, session.LookupInto(&u, uuid.New()))
+	},
+	"UpdateAll": func(ctx context.Context) error {
+		return second(session.UpdateAll[User](ctx, query.Set(&users.Age, 1), query.AllRows))
+	},
+	"DeleteAll": func(ctx context.Context) error { return second(session.DeleteAll[User](ctx, query.AllRows)) },
 	"GetMany": func(ctx context.Context) error {
 		_, _, err := session.GetMany[User](ctx, uuid.New())
 		return err

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/query"
 )
 
@@ -14,9 +15,9 @@ import (
 //
 //	err := session.Load(ctx, orders, query.With(&orderColumns.Tags))
 //
-// Nothing is asked for what is known: a relation that is loaded, unless [query.Populate] is said of it, any relation of a
-// pending object, and rows that the session has, where a foreign key is their primary key. Pending changes of the tables
-// that are read are flushed first, in the same trip.
+// Nothing is asked for what is known: a relation that is loaded, unless [query.Populate] is said of it, the rows that
+// refer to a pending object, which are those in its fields, and rows that the session has, where a foreign key is their
+// primary key. Pending changes of the tables that are read are flushed first, in the same trip.
 //
 // Afterwards a to-many field that led to nothing is empty and not nil, and a field of one object that led to none is
 // nil; [IsLoaded] tells them from what is not loaded. Looking at a field never causes a query. Objects that the session
@@ -53,8 +54,8 @@ func Load[T any](ctx context.Context, objs []*T, relations ...query.Relation) er
 	return entityError(err, x)
 }
 
-// IsLoaded reports whether a relation of the object is loaded, or has to be no more: a new object's is whatever it has
-// in memory. The field is the object's own:
+// IsLoaded reports whether a relation of the object is loaded, or never has to be: what refers to a new object is in its
+// fields. The field is the object's own:
 //
 //	ok, err := session.IsLoaded(ctx, order, &order.Lines)
 //
@@ -67,12 +68,12 @@ func IsLoaded[T, V any](ctx context.Context, obj *T, field *V) (bool, error) {
 		switch {
 		case obj == nil || !ok:
 			return s.about(op, fault.Misconfigured, x, "a *"+reflect.TypeFor[V]().String()+" that is not the address of one of the object's own relations")
-		case e != nil && e.state == Pending:
+		case e != nil && e.state == Pending && r.Kind != model.BelongsTo:
 			loaded = true
 		case e != nil && e.state == Persistent:
 			loaded = e.relation(x.relations[r.Index]).known
 		default:
-			loaded = !x.relations[r.Index].unset(base)
+			loaded = !x.relations[r.Index].unset(base) || e != nil && e.relation(x.relations[r.Index]).known
 		}
 		return nil
 	})
@@ -167,7 +168,11 @@ func (l *level) reads(s *Session, op string, flushes bool) ([]*relatedRead, erro
 			switch {
 			case e == nil && l.untracked && (w.Query.Populate || r.unset(p)):
 				untracked.parents = append(untracked.parents, parent{base: p})
-			case e == nil || e.state == Pending:
+			case e == nil:
+			case e.state == Pending:
+				if r.Kind == model.BelongsTo && r.unset(p) {
+					tracked.parents = append(tracked.parents, parent{entry: e, base: p})
+				}
 			case w.Query.Populate, !e.relation(r).known && (flushes || r.unset(p)):
 				tracked.parents = append(tracked.parents, parent{entry: e, base: p})
 			}

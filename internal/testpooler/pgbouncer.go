@@ -115,7 +115,12 @@ func attempt(t testing.TB, program, dir, addr string, server *url.URL) (said str
 		<-ended
 	}
 	if listens(addr, ended) {
-		t.Cleanup(stop)
+		t.Cleanup(func() {
+			stop()
+			if t.Failed() {
+				t.Logf("PgBouncer said:\n%s", log.String())
+			}
+		})
 		return ""
 	}
 	stop()

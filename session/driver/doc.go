@@ -6,7 +6,7 @@
 // [Script]. A script is an optional BEGIN, some statements and an optional end of the transaction, so that a driver
 // that can pipeline sends all of it in one burst and a driver that cannot loops over it. The session cannot tell the
 // difference but by the clock. Everything the session does with a database goes through this one method, save the
-// escape hatches of [SQLConn].
+// escape hatches of [SQLConn] and [SQLGuard].
 //
 // Each statement carries its parameters as rows of [value.Value] with their types, so that a pipelining driver need
 // not ask the server what they are. A statement with Batch > 0 stands for as many rows of one shape: the dialect of a

@@ -1,9 +1,12 @@
 package drivertest
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"testing"
 
+	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/session/driver"
 )
 
@@ -11,6 +14,8 @@ func hatchTests() []test {
 	return []test{
 		{name: "the lent connection is in the transaction", run: hatchInTransaction},
 		{name: "what the lent connection began is rolled back", run: hatchLeftOpen},
+		{name: "errors of the lent connection have kinds", run: hatchErrors},
+		{name: "a transaction ended on the lent connection is found", run: hatchEnded},
 	}
 }
 
@@ -50,6 +55,73 @@ func hatchInTransaction(t *testing.T, h *harness) {
 	}
 	run(t, conn, commit())
 	h.wantIDs(t, table, 3, 4)
+}
+
+// guard returns the connection's guard with what it guards, or nil where the driver has none.
+func guard(t *testing.T, conn *lentConn) (driver.SQLGuard, *sql.Conn) {
+	t.Helper()
+	g, ok := conn.Conn.(driver.SQLGuard)
+	if !ok {
+		t.Log("the driver has no guard of its escape hatch")
+		return nil, nil
+	}
+	return g, lend(t, conn)
+}
+
+func hatchErrors(t *testing.T, h *harness) {
+	table := h.things(t)
+	h.do(t, h.insert(table, 1))
+	conn := h.acquire(t, driver.Write)
+	g, lent := guard(t, conn)
+	if g == nil {
+		return
+	}
+	run(t, conn, begin())
+	_, err := lent.ExecContext(t.Context(), "INSERT INTO "+table+" (id, name) VALUES (1, 'again')")
+	var e *fault.Error
+	if got := g.SQLError(t.Context(), err); !errors.As(got, &e) || e.Kind != fault.Unique || !errors.Is(got, err) {
+		t.Errorf("a duplicate is %v", got)
+	}
+	dead, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := g.SQLError(dead, context.Canceled); !errors.Is(got, fault.Canceled) || !errors.Is(got, context.Canceled) {
+		t.Errorf("a context that is done is %v", got)
+	}
+	own := errors.New("somebody else's")
+	if got := g.SQLError(t.Context(), own); got != own { //nolint:errorlint // it has to be the same
+		t.Errorf("an error of somebody else's is %v", got)
+	}
+	run(t, conn, rollback())
+}
+
+func hatchEnded(t *testing.T, h *harness) {
+	table := h.things(t)
+	for _, text := range []string{"ROLLBACK", "COMMIT"} {
+		conn := h.acquire(t, driver.Write)
+		g, lent := guard(t, conn)
+		if g == nil {
+			return
+		}
+		if err := g.SQLReady(); err != nil {
+			t.Errorf("before a transaction: %v", err)
+		}
+		run(t, conn, begin(h.insert(table, 1)))
+		if err := g.SQLReady(); err != nil {
+			t.Errorf("inside a transaction: %v", err)
+		}
+		if _, err := lent.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.SQLReady(); !errors.Is(err, fault.SessionFailed) {
+			t.Errorf("after %s: %v", text, err)
+		}
+		run(t, conn, rollback())
+		if err := g.SQLReady(); err != nil {
+			t.Errorf("after the rollback: %v", err)
+		}
+		conn.Release()
+	}
+	h.wantIDs(t, table, 1)
 }
 
 func hatchLeftOpen(t *testing.T, h *harness) {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/session/driver"
-	"github.com/urutu-go/urutu/uow"
 	"github.com/urutu-go/urutu/value"
 )
 
@@ -21,7 +19,7 @@ type stepKind uint8
 const (
 	stepClose   stepKind = iota // have the server forget a prepared statement
 	stepBegin                   // BEGIN and the transaction's settings
-	stepLevel                   // ask for the level of transactions that begin without it
+	stepLevel                   // ask for the level of transactions that begin without BEGIN
 	stepPrepare                 // prepare a statement
 	stepRun                     // run a statement
 	stepSync                    // the end of the statements
@@ -49,10 +47,14 @@ func (s step) at() int {
 	}
 }
 
-// burst is one attempt to run a script: everything is sent, then everything is read.
+// isSync reports whether the step is where the server goes on after an error.
+func (s step) isSync() bool { return s.kind == stepSync || s.kind == stepEndSync }
+
+// burst is one attempt to run a script: everything is sent, then everything is read. It speaks the protocol itself, over
+// the messages and the reader of pgx.
 type burst struct {
 	st      *state
-	pipe    *pgconn.Pipeline
+	pc      *pgconn.PgConn
 	script  *driver.Script
 	results driver.Results
 	pooler  bool
@@ -60,9 +62,11 @@ type burst struct {
 	implicit bool // the script is a transaction without BEGIN and COMMIT
 	ask      bool // its BEGIN asks for the level
 
-	sent      bool   // something may have reached the server
-	delivered bool   // results were given to the caller
-	committed bool   // the server said so
+	tooLarge  error // a message cannot be encoded
+	sent      bool  // something may have reached the server
+	delivered bool  // results were given to the caller
+	committed bool  // the server said so
+	unread    int   // syncs that are not answered yet
 
 	err      error // the first error of the server or the connection
 	failed   step  // where it happened
@@ -72,184 +76,126 @@ type burst struct {
 }
 
 // run sends and reads. What happened is in the fields afterwards.
-func (b *burst) run(ctx context.Context, pc *pgconn.PgConn) {
+func (b *burst) run(ctx context.Context) {
 	b.st.bursts++
-	b.pipe = pc.StartPipeline(context.Background())
-	b.st.watch(ctx, b.script.End == driver.Commit)
-	defer b.st.watcher.Unwatch()
-	defer func() { _ = b.pipe.Close() }() // its error was met before, or is of no interest any more
 	b.queue()
-	if err := b.pipe.Flush(); err != nil {
-		b.sent = !pgconn.SafeToRetry(err)
-		b.err, b.broken, b.failed = err, true, step{kind: stepBegin}
+	if b.tooLarge != nil {
+		b.refuse(driver.AtBegin, &fault.Error{Kind: fault.Invalid, Op: opRun, Err: b.tooLarge})
 		return
 	}
-	b.sent = true
-	b.read()
+	b.st.watch(ctx, b.script.End == driver.Commit)
+	defer b.st.watcher.Unwatch()
+	defer b.finish()
+	if err := b.exchange(); err != nil {
+		b.fail(step{kind: stepBegin}, err)
+	}
 	b.forget()
 }
 
-// queue puts all requests into the buffer that Flush writes in one piece.
-func (b *burst) queue() {
-	st := b.st
-	st.steps = st.steps[:0]
-	for _, name := range st.cache.dead {
-		b.pipe.SendDeallocate(name)
-		b.step(step{kind: stepClose})
-	}
-	st.cache.dead = st.cache.dead[:0]
-	if b.script.Begin != nil && !b.implicit {
-		b.begin(b.script.Begin)
-	}
-	at := 0
-	for i := range b.script.Statements {
-		b.statement(i, st.params.take(&at, len(b.script.Statements[i].Types)))
-	}
-	if len(st.steps) > 0 && !b.implicit {
-		b.pipe.SendPipelineSync()
-		b.step(step{kind: stepSync})
-	}
-	if b.script.End != driver.Stay {
-		b.end()
-	}
-}
-
-// end queues the end of the transaction, behind a sync of its own: after a failed statement the server goes on there, and
-// answers a COMMIT with a rollback. Where there is no COMMIT, the sync is the end.
-func (b *burst) end() {
-	if !b.implicit {
-		end := "COMMIT"
-		if b.script.End == driver.Rollback {
-			end = "ROLLBACK"
+// finish reads what is left over where the caller's Results panicked, and closes a connection of which nobody knows any
+// more what it will say next.
+func (b *burst) finish() {
+	for b.unread > 0 && !b.broken {
+		var pgErr *pgconn.PgError
+		if _, err := b.receive(); err != nil && !errors.As(err, &pgErr) {
+			b.broken = true
 		}
-		b.utility(end, stepEnd)
 	}
-	b.pipe.SendPipelineSync()
-	b.step(step{kind: stepEndSync})
-}
-
-func (b *burst) step(s step) { b.st.steps = append(b.st.steps, s) }
-
-// begin queues the BEGIN. It always names the isolation, since the server's default may be any.
-func (b *burst) begin(o *driver.TxOptions) {
-	b.utility(beginText(o), stepBegin)
-	if b.ask {
-		b.utility("SHOW default_transaction_isolation", stepLevel)
+	if b.broken && !b.pc.IsClosed() {
+		_ = rawConn(b.pc.Conn()).Close() // now nothing that Close does can wait for the server
+		_ = b.pc.Close(context.Background())
 	}
-	b.timeout("statement_timeout", o.StatementTimeout)
-	b.timeout("lock_timeout", o.LockTimeout)
-}
-
-// beginText returns the text of a BEGIN. The usual one is a constant.
-func beginText(o *driver.TxOptions) string {
-	const plain = "BEGIN ISOLATION LEVEL READ COMMITTED"
-	switch {
-	case o.Isolation <= uow.ReadCommitted && !o.ReadOnly:
-		return plain
-	case o.Isolation <= uow.ReadCommitted:
-		return plain + " READ ONLY"
-	case o.ReadOnly:
-		return "BEGIN ISOLATION LEVEL " + o.Isolation.String() + " READ ONLY"
-	default:
-		return "BEGIN ISOLATION LEVEL " + o.Isolation.String()
-	}
-}
-
-// timeout queues a setting of the transaction, in milliseconds, at least one: zero would mean none.
-func (b *burst) timeout(name string, d time.Duration) {
-	if d > 0 {
-		ms := (d + time.Millisecond - 1) / time.Millisecond
-		b.utility("SET LOCAL "+name+" = "+strconv.FormatInt(int64(ms), 10), stepBegin)
-	}
-}
-
-// utility queues a command that needs no plan, so that nothing is gained by preparing it, and a COMMIT never fails
-// because somebody discarded prepared statements.
-func (b *burst) utility(text string, kind stepKind) {
-	b.pipe.SendQueryParams(text, nil, nil, nil, nil)
-	b.step(step{kind: kind})
-}
-
-// statement queues statement i. The first use of a text prepares it and runs it in the same burst.
-func (b *burst) statement(i int, args [][]byte) {
-	e := b.st.cache.find(&b.script.Statements[i])
-	run := step{kind: stepRun, statement: i, entry: e}
-	switch {
-	case b.pooler:
-		b.pipe.SendQueryParams(e.sql, args, e.oids, e.params, nil)
-	case e.description != nil:
-		run.prepared = true
-		b.pipe.SendQueryStatement(e.description, args, e.params, e.results)
-	default:
-		if e.sentIn != b.st.bursts {
-			e.sentIn = b.st.bursts
-			b.pipe.SendPrepare(b.st.cache.rename(e), e.sql, e.oids)
-			b.step(step{kind: stepPrepare, statement: i, entry: e})
-		}
-		b.pipe.SendQueryPrepared(e.name, args, e.params, nil)
-	}
-	b.step(run)
 }
 
 // read reads the answers. After an error the server skips everything up to the next sync.
 func (b *burst) read() {
 	skip := false
 	for _, s := range b.st.steps {
-		isSync := s.kind == stepSync || s.kind == stepEndSync
-		if skip && !isSync {
+		if b.broken {
+			return
+		}
+		if skip && !s.isSync() {
 			continue
 		}
-		skip = false
-		for {
-			err := b.answer(s)
-			if err == nil {
-				break
-			}
-			b.fail(s, err)
-			if b.broken {
-				return
-			}
-			if !isSync {
-				skip = true
-				break
-			}
+		err := b.answer(s)
+		if err != nil && s.isSync() && !b.broken {
+			_ = b.answer(s) // the error was the commit's; the sync is answered all the same
 		}
+		skip = err != nil && !s.isSync()
 	}
 }
 
 // errNoAnswer is for a server that does not keep to the protocol.
 var errNoAnswer = errors.New("the server gave no answer")
 
-// answer reads the answer to one step.
+// answer reads the answer to one step, and keeps its error.
 func (b *burst) answer(s step) error {
-	result, err := b.pipe.GetResults()
-	if err != nil {
-		return err
+	for {
+		msg, err := b.receive()
+		done := false
+		if err == nil {
+			done, err = b.take(s, msg)
+		}
+		if err != nil {
+			b.fail(s, err)
+			return err
+		}
+		if done {
+			return nil
+		}
 	}
-	switch result := result.(type) {
-	case nil:
-		return errNoAnswer
-	case *pgconn.StatementDescription:
-		s.entry.describe(result)
-	case *pgconn.PipelineSync:
+}
+
+// receive returns the next message that answers something.
+func (b *burst) receive() (pgproto3.BackendMessage, error) {
+	for {
+		msg, err := b.pc.ReceiveMessage(context.Background())
+		if err != nil {
+			return nil, err
+		}
+		switch msg := msg.(type) {
+		case *pgproto3.NoticeResponse, *pgproto3.ParameterStatus, *pgproto3.NotificationResponse:
+			continue
+		case *pgproto3.ErrorResponse:
+			return nil, pgconn.ErrorResponseToPgError(msg)
+		case *pgproto3.ReadyForQuery:
+			b.unread--
+		}
+		return msg, nil
+	}
+}
+
+// take follows one message of the answer to a step, and reports whether it was the last.
+func (b *burst) take(s step, msg pgproto3.BackendMessage) (done bool, err error) {
+	switch msg := msg.(type) {
+	case *pgproto3.ParseComplete, *pgproto3.BindComplete, *pgproto3.ParameterDescription:
+		return false, nil
+	case *pgproto3.NoData:
+		s.entry.describe(nil)
+		return true, nil
+	case *pgproto3.RowDescription:
+		s.entry.describe(msg.Fields)
+		return true, nil
+	case *pgproto3.DataRow:
+		b.row(s, msg.Values)
+		return false, nil
+	case *pgproto3.CommandComplete:
+		b.complete(s, msg.CommandTag)
+		return true, nil
+	case *pgproto3.EmptyQueryResponse:
+		b.complete(s, nil)
+		return true, nil
+	case *pgproto3.CloseComplete:
+		return s.kind == stepClose, nil
+	case *pgproto3.ReadyForQuery:
 		if s.kind == stepEndSync && b.implicit && b.err == nil {
 			b.committed = true
 		}
-	case *pgconn.ResultReader:
-		switch s.kind {
-		case stepRun:
-			return b.rows(s.statement, result)
-		case stepLevel:
-			b.st.level, err = readLevel(result)
-			return err
+		if s.isSync() {
+			return true, nil
 		}
-		tag, err := result.Close()
-		if s.kind == stepEnd && err == nil {
-			b.committed = tag.String() == "COMMIT"
-		}
-		return err
 	}
-	return nil
+	return true, errNoAnswer
 }
 
 // fail keeps the first error, and notes whether the connection is broken.
@@ -263,25 +209,42 @@ func (b *burst) fail(s step, err error) {
 	}
 }
 
-// rows hands the rows of statement i to the caller. Once it refused one, the rest is read and dropped.
-func (b *burst) rows(i int, rr *pgconn.ResultReader) error {
-	s := &b.script.Statements[i]
-	for rr.NextRow() {
-		if b.refused == nil && s.Result != nil {
-			b.refuse(i, b.row(i, s.Result, rr))
+// row takes a row. Once the caller refused one, the rest is read and dropped.
+func (b *burst) row(s step, cells [][]byte) {
+	switch {
+	case s.kind == stepLevel:
+		b.st.level = levelOf(cells)
+	case s.kind == stepRun && b.refused == nil && b.script.Statements[s.statement].Result != nil:
+		b.refuse(s.statement, b.hand(s, cells))
+	}
+}
+
+// complete ends a statement or the transaction.
+func (b *burst) complete(s step, tag []byte) {
+	switch s.kind {
+	case stepEnd:
+		b.committed = string(tag) == "COMMIT"
+	case stepRun:
+		if b.refused != nil {
+			return
 		}
+		affected := rowsAffected(tag)
+		if st := &b.script.Statements[s.statement]; st.Checked {
+			affected = st.Expect * int64(st.Rows()) // it would have raised otherwise
+		}
+		b.delivered = true
+		b.refuse(s.statement, b.results.Done(s.statement, affected, 0))
 	}
-	tag, err := rr.Close()
-	if err != nil || b.refused != nil {
-		return err
+}
+
+// rowsAffected reads the number at the end of a command's tag: "INSERT 0 5".
+func rowsAffected(tag []byte) int64 {
+	var n, place int64 = 0, 1
+	for i := len(tag) - 1; i >= 0 && tag[i] >= '0' && tag[i] <= '9'; i-- {
+		n += int64(tag[i]-'0') * place
+		place *= 10
 	}
-	affected := tag.RowsAffected()
-	if s.Checked {
-		affected = s.Expect * int64(s.Rows()) // it would have raised otherwise
-	}
-	b.delivered = true
-	b.refuse(i, b.results.Done(i, affected, 0))
-	return nil
+	return n
 }
 
 func (b *burst) refuse(i int, err error) {
@@ -290,10 +253,10 @@ func (b *burst) refuse(i int, err error) {
 	}
 }
 
-// row decodes one row and hands it over. A column that was not declared, such as a guard's, is read as what it is.
-func (b *burst) row(i int, types []value.Type, rr *pgconn.ResultReader) error {
-	cells, fields := rr.Values(), rr.FieldDescriptions()
-	if len(cells) < len(types) || len(fields) < len(cells) {
+// hand decodes one row and hands it over. A column that was not declared, such as a guard's, is read as what it is.
+func (b *burst) hand(s step, cells [][]byte) error {
+	types, columns := b.script.Statements[s.statement].Result, s.entry.columns
+	if len(cells) < len(types) || len(columns) < len(cells) {
 		return &fault.Error{Kind: fault.Internal, Op: opRun,
 			Err: fmt.Errorf("%d columns came back where %d were declared", len(cells), len(types))}
 	}
@@ -303,22 +266,26 @@ func (b *burst) row(i int, types []value.Type, rr *pgconn.ResultReader) error {
 		if j < len(types) {
 			t = types[j]
 		}
-		v, err := decode(fields[j].DataTypeOID, fields[j].Format, t, cell)
+		format := int16(textFormat)
+		if s.prepared {
+			format = s.entry.results[j]
+		}
+		v, err := decode(columns[j].oid, format, t, cell)
 		if err != nil {
-			return &fault.Error{Kind: fault.Internal, Op: opRun, Err: fmt.Errorf("column %q: %w", fields[j].Name, err)}
+			return &fault.Error{Kind: fault.Internal, Op: opRun, Err: fmt.Errorf("column %q: %w", columns[j].name, err)}
 		}
 		row = append(row, v)
 	}
 	b.st.row = row
 	b.delivered = true
-	return b.results.Row(i, row)
+	return b.results.Row(s.statement, row)
 }
 
 // forget has the server drop what this burst prepared and the cache, being full, has let go of meanwhile.
 func (b *burst) forget() {
 	for _, s := range b.st.steps {
-		if s.kind == stepPrepare && s.entry.description != nil && !b.st.cache.has(s.entry) {
-			b.st.cache.dead = append(b.st.cache.dead, s.entry.name)
+		if s.kind == stepPrepare && !b.st.cache.has(s.entry) {
+			b.st.cache.bury(s.entry)
 		}
 	}
 }

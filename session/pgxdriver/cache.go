@@ -1,10 +1,13 @@
 package pgxdriver
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"slices"
 	"strconv"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/value"
@@ -21,22 +24,30 @@ type entry struct {
 	oids   []uint32
 	params []int16 // formats of the parameters
 
-	name        string                       // on the server; "" if it was never sent
-	description *pgconn.StatementDescription // nil until the server has described it
-	results     []int16                      // formats of the described columns
-	sentIn      uint64                       // the burst in which it was sent to be prepared
+	name      string   // on the server; "" if it was never sent, or has none
+	described bool     // the server has said what its columns are
+	columns   []column // what it said
+	results   []int16  // the formats in which the columns are asked for from then on
+	sentIn    uint64   // the burst in which it was sent to be prepared
 
 	next       *entry // another entry of the same text
 	newer, old *entry // neighbors by time of use
+}
+
+// column is one of a result.
+type column struct {
+	name string
+	oid  uint32
 }
 
 // cache finds entries by their text and types, and forgets the least recently used.
 type cache struct {
 	entries map[string]*entry
 	size    int
-	ring    entry // newer is the least recently used, old the most
-	names   int
+	ring    entry    // newer is the least recently used, old the most
 	dead    []string // names that the server can forget
+	// failures counts how often the server may have kept a name of which the cache does not know.
+	failures int
 }
 
 func newCache() *cache {
@@ -99,29 +110,41 @@ func newEntry(s *driver.Statement) *entry {
 	return e
 }
 
-// rename gives the entry a name that the connection never had, since a failed attempt may have left the last one.
+// rename gives the entry a name that says what the statement is. A number would mean another statement to another
+// client: behind a transaction pooler that nobody has told us of, one client would run what the other has prepared. What
+// a failed attempt may have left, or somebody has discarded in part, is not met again: the name is then followed by one.
 func (c *cache) rename(e *entry) string {
-	c.names++
-	e.name = "urutu_" + strconv.Itoa(c.names)
+	if e.name != "" {
+		c.failures++
+	}
+	h := sha256.Sum256(fmt.Append(nil, e.sql, "\x00", e.types, e.arrays))
+	e.name = "urutu_" + base64.RawURLEncoding.EncodeToString(h[:12])
+	if c.failures > 0 {
+		e.name += "_" + strconv.Itoa(c.failures)
+	}
 	return e.name
 }
 
 // describe keeps what the server said of a prepared statement.
-func (e *entry) describe(d *pgconn.StatementDescription) {
-	// The description is of the statement as it was sent; its name is not in the answer.
-	d.Name = e.name
-	e.description = d
-	e.results = make([]int16, len(d.Fields))
-	for i := range d.Fields {
-		e.results[i] = formatOf(d.Fields[i].DataTypeOID)
+func (e *entry) describe(fields []pgproto3.FieldDescription) {
+	e.described = true
+	e.columns, e.results = make([]column, len(fields)), make([]int16, len(fields))
+	for i, f := range fields {
+		e.columns[i] = column{string(f.Name), f.DataTypeOID}
+		e.results[i] = formatOf(f.DataTypeOID)
+	}
+}
+
+// bury notes that the server can forget an entry.
+func (c *cache) bury(e *entry) {
+	if e.described && e.name != "" {
+		c.dead = append(c.dead, e.name)
 	}
 }
 
 // drop forgets an entry, and has the server forget it with the next burst.
 func (c *cache) drop(e *entry) {
-	if e.description != nil {
-		c.dead = append(c.dead, e.name)
-	}
+	c.bury(e)
 	c.unlink(e)
 	c.size--
 	if first := c.entries[e.sql]; first == e {
@@ -142,6 +165,7 @@ func (c *cache) drop(e *entry) {
 
 // reset forgets everything that the server has forgotten already.
 func (c *cache) reset() {
+	c.failures++
 	clear(c.entries)
 	c.size, c.dead = 0, c.dead[:0]
 	c.ring.newer, c.ring.old = &c.ring, &c.ring

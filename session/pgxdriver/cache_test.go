@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/value"
@@ -145,7 +143,8 @@ func TestCacheForgetsTheLeastRecentlyUsed(t *testing.T) {
 		return c.find(&driver.Statement{SQL: fmt.Sprint(i), Types: types, Args: make([]value.Value, len(types))})
 	}
 	first := at(0)
-	first.describe(&pgconn.StatementDescription{})
+	first.name = "first"
+	first.describe(nil)
 	typed := at(0, value.TypeBool)
 	if typed == first || at(0) != first || at(0, value.TypeBool) != typed {
 		t.Fatal("one text with two lists of types is not two entries")

@@ -169,10 +169,10 @@ func (c *conn) attempts(ctx context.Context, pc *pgconn.PgConn, s *driver.Script
 		}
 		idle := pc.TxStatus() == txIdle
 		b := &burst{
-			st: st, script: s, results: r, pooler: c.pool.pooler,
+			st: st, pc: pc, script: s, results: r, pooler: c.pool.pooler,
 			implicit: c.isImplicit(st, s), ask: st.level == levelUnknown && c.knowsLevel(),
 		}
-		b.run(ctx, pc)
+		b.run(ctx)
 		outdated := b.outdated()
 		if !outdated || !again || !idle || b.delivered {
 			return c.outcome(ctx, b, idle, outdated)
@@ -221,7 +221,7 @@ func (b *burst) undecided(idle bool) bool {
 		return false
 	}
 	var pgErr *pgconn.PgError
-	said := errors.As(b.err, &pgErr) // the server's last word, not a broken line
+	said := errors.As(b.err, &pgErr) && !isPoolers(pgErr) // the server's last word, not a broken line
 	switch {
 	case b.script.End == driver.Commit:
 		return !said || b.failed.kind == stepEnd || b.failed.kind == stepEndSync

@@ -3,6 +3,7 @@ package pgxdriver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,7 @@ const (
 const (
 	codeFeature       = "0A000" // a cached plan whose result type changed, among others
 	codeNoStatement   = "26000"
+	codeStatementName = "42P05" // there is a prepared statement of that name
 	codeCanceled      = "57014"
 	codeInvalidText   = "22P02"
 	staleToken        = `"urutu:stale:`
@@ -60,7 +62,7 @@ func kindOf(code string) fault.Kind {
 		return fault.OutcomeUnknown
 	case codeFeature:
 		return fault.Unsupported
-	case "3D000", unsupportedOption:
+	case "3D000", unsupportedOption, codeStatementName:
 		return fault.Misconfigured
 	case "57P01", "57P02", "57P03", "57P05", "25P03":
 		return fault.ConnectionLost
@@ -88,6 +90,10 @@ func isFatal(e *pgconn.PgError) bool {
 	return severity == severityFatal || severity == severityPanic
 }
 
+// isPoolers reports whether an error that ends the connection is a pooler's, for which PgBouncer has a class: that it has
+// lost its own connection to the server says nothing of what the server has done.
+func isPoolers(e *pgconn.PgError) bool { return strings.HasPrefix(e.Code, "08") }
+
 // translate turns an error of pgx into one of ours. A context that is done is the reason for a canceled statement and
 // for a connection that broke meanwhile.
 func (c *conn) translate(ctx context.Context, err error) *fault.Error {
@@ -109,8 +115,11 @@ func translate(ctx context.Context, op, connection string, err error) *fault.Err
 		return e
 	}
 	e.Kind, e.Code, e.Table, e.Constraint = kindOf(pgErr.Code), pgErr.Code, pgErr.TableName, pgErr.ConstraintName
-	if isFatal(pgErr) && e.Kind == fault.Internal {
+	if isFatal(pgErr) && (e.Kind == fault.Internal || op == opRun && isPoolers(pgErr)) {
 		e.Kind = fault.ConnectionLost
+	}
+	if e.Code == codeStatementName {
+		e.Err = fmt.Errorf("%w: a transaction pooler seems to stand before the server; set Pooler in the connection's configuration", err)
 	}
 	if e.Kind == fault.NotNull && pgErr.ColumnName != "" {
 		e.Columns = []string{pgErr.ColumnName}

@@ -3,8 +3,6 @@ package pgxdriver
 import (
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/uow"
 )
@@ -54,17 +52,10 @@ func isPlain(sql string) bool {
 	return false
 }
 
-// readLevel reads the answer to the question for the level.
-func readLevel(rr *pgconn.ResultReader) (level, error) {
-	l := levelOther
-	for rr.NextRow() {
-		if string(rr.Values()[0]) == "read committed" {
-			l = levelReadCommitted
-		}
+// levelOf reads the answer to the question for the level.
+func levelOf(cells [][]byte) level {
+	if len(cells) == 1 && string(cells[0]) == "read committed" {
+		return levelReadCommitted
 	}
-	_, err := rr.Close()
-	if err != nil {
-		l = levelUnknown
-	}
-	return l, err
+	return levelOther
 }

@@ -28,10 +28,11 @@ type state struct {
 	cache   *cache
 	params  params
 	steps   []step
+	out     []byte // the encoded burst
 	row     []value.Value
 	bursts  uint64
 	level   level
-	handler *pgconn.CancelRequestContextWatcherHandler
+	handler *canceler
 	watcher *ctxwatch.ContextWatcher
 }
 
@@ -46,7 +47,7 @@ func stateOf(ctx context.Context, pc *pgconn.PgConn) (*state, error) {
 			return nil, err
 		}
 	}
-	handler := &pgconn.CancelRequestContextWatcherHandler{Conn: pc}
+	handler := &canceler{conn: pc}
 	st := &state{cache: newCache(), handler: handler, watcher: ctxwatch.NewContextWatcher(handler)}
 	pc.CustomData()[stateKey] = st
 	return st, nil
@@ -55,18 +56,16 @@ func stateOf(ctx context.Context, pc *pgconn.PgConn) (*state, error) {
 // watch has the server asked to cancel when ctx is done, until the watcher is told to stop. The context is watched
 // here and not by pgx, whose way an adopted connection's owner may have chosen: it could break off a commit's answer.
 func (st *state) watch(ctx context.Context, commits bool) {
-	st.handler.CancelRequestDelay, st.handler.DeadlineDelay = cancelDelay, cancelLimit
+	st.handler.delay, st.handler.limit = cancelDelay, cancelLimit
 	if commits {
-		st.handler.CancelRequestDelay, st.handler.DeadlineDelay = commitDelay, commitLimit
+		st.handler.delay, st.handler.limit = commitDelay, commitLimit
 	}
 	st.watcher.Watch(ctx)
 }
 
 // contextHandler is the way in which contexts of statements that do not come from a session are watched.
 func contextHandler(pc *pgconn.PgConn) ctxwatch.Handler {
-	return &pgconn.CancelRequestContextWatcherHandler{
-		Conn: pc, CancelRequestDelay: cancelDelay, DeadlineDelay: cancelLimit,
-	}
+	return &canceler{conn: pc, delay: cancelDelay, limit: cancelLimit}
 }
 
 // rollback ends an open transaction, whatever has become of the caller's context.

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// contender is a peer that takes part in a comparison. The first one is urutu.
+type contender struct {
+	name string // also that of its schema
+	open func(ctx context.Context, url string) (peer, error)
+}
+
+func onPostgres() []contender {
+	return []contender{
+		{name: "urutu", open: openUrutu},
+		{name: "pgx", open: openPgx},
+		{name: "pipeline", open: openPipeline},
+		{name: "sqlc", open: openSqlc},
+		{name: "bun", open: openBun},
+		{name: "gorm", open: openGorm},
+		{name: "ent", open: openEnt},
+	}
+}
+
+func onSQLite() []contender {
+	return []contender{{name: "urutu", open: openUrutu}, {name: "database/sql", open: openHand}}
+}
+
+// limits say how long one comparison goes on: until the budget is spent, but for so many rounds at least and at most.
+type limits struct {
+	budget      time.Duration
+	least, most int
+	warm        int // rounds before
+}
+
+// result is one comparison: a workload done by each contender in turn, in many rounds.
+type result struct {
+	Workload string        `json:"workload"`
+	Database string        `json:"database"`
+	Delay    time.Duration `json:"delay"`
+	Sync     bool          `json:"sync"`
+	Rounds   int           `json:"rounds"`
+	Peers    []figure      `json:"peers"`
+	Bars     []bar         `json:"bars"`
+	kind     kind
+}
+
+// figure is what one contender needed.
+type figure struct {
+	Name string `json:"name"`
+	// Time is the median for one execution.
+	Time time.Duration `json:"time"`
+	// Ratio is urutu's time divided by the peer's, of each round.
+	Ratio quartiles `json:"ratio"`
+	// Trips are round trips for one execution, and Allocs objects.
+	Trips  int `json:"trips"`
+	Allocs int `json:"allocs,omitempty"`
+}
+
+// quartiles are the median and what half of all rounds lie between.
+type quartiles struct {
+	Low    float64 `json:"low"`
+	Median float64 `json:"median"`
+	High   float64 `json:"high"`
+}
+
+func quartilesOf(v []float64) quartiles {
+	v = slices.Sorted(slices.Values(v))
+	at := func(q float64) float64 {
+		x := q * float64(len(v)-1)
+		i := int(x)
+		return v[i] + (v[min(i+1, len(v)-1)]-v[i])*(x-float64(i))
+	}
+	return quartiles{at(0.25), at(0.5), at(0.75)}
+}
+
+// order returns whose turn it is in a round: everybody is first, last and in between, before and after everybody else.
+func order(round, n int) []int {
+	turns := make([]int, n)
+	for i := range turns {
+		turns[i] = (round/2 + i) % n
+	}
+	if round%2 == 1 {
+		slices.Reverse(turns)
+	}
+	return turns
+}
+
+// compare has the peers do a workload in rounds, and returns the time of one execution for each peer and round.
+func compare(ctx context.Context, w workload, batch int, peers []peer, d *data, l limits) ([][]time.Duration, error) {
+	times := make([][]time.Duration, len(peers))
+	begin := time.Now()
+	for round := 0; round < l.most && (round < l.least || time.Since(begin) < l.budget); round++ {
+		for _, i := range order(round, len(peers)) {
+			start := time.Now()
+			for range batch {
+				if err := w.run(ctx, peers[i], d); err != nil {
+					return nil, fmt.Errorf("%s: peer %d: %w", w.name, i, err)
+				}
+			}
+			times[i] = append(times[i], time.Since(start)/time.Duration(batch))
+		}
+	}
+	return times, nil
+}
+
+// figures makes figures of times.
+func figures(cs []contender, times [][]time.Duration) []figure {
+	out := make([]figure, len(cs))
+	for i := range cs {
+		seconds, ratios := make([]float64, len(times[i])), make([]float64, len(times[i]))
+		for round, t := range times[i] {
+			seconds[round] = t.Seconds()
+			ratios[round] = times[0][round].Seconds() / t.Seconds()
+		}
+		out[i] = figure{
+			Name: cs[i].name, Ratio: quartilesOf(ratios),
+			Time: time.Duration(quartilesOf(seconds).Median * float64(time.Second)),
+		}
+	}
+	return out
+}
+
+// allocations returns the number of objects that one execution allocates.
+func allocations(ctx context.Context, w workload, p peer, d *data) (int, error) {
+	const n = 2
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range n {
+		if err := w.run(ctx, p, d); err != nil {
+			return 0, err
+		}
+	}
+	runtime.ReadMemStats(&after)
+	return int(after.Mallocs-before.Mallocs) / n, nil
+}

@@ -1,0 +1,3 @@
+package main
+
+func writeSVG(string, *bench) error { return nil }
