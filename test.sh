@@ -2,7 +2,8 @@
 # The test command: brings up what the tests need (scripts/services.sh), then vets and tests every module with the race
 # detector. Arguments go to `go test`: ./test.sh -run TestSession
 #
-# Where no PostgreSQL can be had, its tests are skipped, counted and named at the end; with CI=true that is a failure.
+# Where PostgreSQL or PgBouncer cannot be had, their tests are skipped, counted and named at the end; with CI=true that is
+# a failure.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/scripts/lib.sh"

@@ -15,7 +15,7 @@ CREATE TABLE products (
     sku        text NOT NULL UNIQUE,
     price      bigint NOT NULL,
     stock      bigint NOT NULL
-);
+) WITH (fillfactor = 50); -- room for new versions of rows beside the old ones: the thousandth update costs what the first did
 CREATE TABLE orders (
     id          uuid PRIMARY KEY,
     created_at  timestamptz NOT NULL,

@@ -20,6 +20,10 @@
 //
 // [With] loads a relation of what is found.
 //
+// The same predicates say which rows an update or a deletion by criteria meets, and an [Assignment] what it sets:
+//
+//	n, err := session.UpdateAll[User](ctx, query.Set(&users.Name, "Ann"), query.EqFold(&users.Name, "ann"))
+//
 // # Errors
 //
 // Building cannot fail: predicates are values. The verb that runs a query returns fault.Misconfigured for a pointer

@@ -29,10 +29,10 @@ type Read struct {
 //		session.CountInto[Order](&open, query.Eq(&orderColumns.Open, true)),
 //	)
 //
-// Every read means what the verb of its name means, locks included. None of them sees what another one of the batch
-// brings but through the session: one row is one object. Before the transaction begins, and under READ COMMITTED, each
-// sees what is committed as it runs, so that they agree no more than if they had been asked one after the other; ask for
-// a higher isolation where they must.
+// Every read means what the verb of its name means, locks included, and one row is one object. Relations ([query.With]) are
+// loaded after all of them, those of one level together. Under READ COMMITTED each read sees what is committed as it runs,
+// inside a transaction and outside of one: they agree no more than if they had been asked one after the other. Ask for a
+// higher isolation where they must.
 //
 // Batch fails as a whole: the error is that of the first read that has one and says which it is, and nothing is assigned.
 func Batch(ctx context.Context, reads ...Read) error {

@@ -43,14 +43,14 @@ var criteriaCases = []testCase{
 var accounts = entity.Columns[Account]()
 
 func case074Update(t *testing.T, f *fixture) {
-	rich, poor := &Account{Balance: 100, Meta: map[string]any{"a": 1.0}}, &Account{Balance: 1}
+	rich, poor := &Account{Balance: 100, Meta: map[string]any{"a": 1.0}}, &Account{Balance: 1, Tags: []string{"x"}}
 	f.do(t, func(ctx context.Context) error { return session.Add(ctx, rich, poor, &Account{Balance: 70}) })
 	f.clock.advance(time.Hour)
 	f.reset()
 	var hit, left *Account
 	f.do(t, func(ctx context.Context) error {
 		must(t, session.Batch(ctx, session.GetInto(&hit, rich.ID), session.GetInto(&left, poor.ID)))
-		owner := uuid.New()
+		owner, tag := uuid.New(), &left.Tags[0]
 		f.reset()
 		n, err := session.UpdateAll[Account](ctx,
 			query.Add(&accounts.Balance, -50), query.Set(&accounts.Owner, owner), query.Ge(&accounts.Balance, 70))
@@ -64,7 +64,7 @@ func case074Update(t *testing.T, f *fixture) {
 		if hit.Balance != 50 || hit.Owner != owner || hit.Version != 2 || !hit.UpdatedAt.Equal(rich.CreatedAt.Add(time.Hour)) {
 			t.Errorf("the object is %+v", hit)
 		}
-		if left.Balance != 1 || left.Version != 1 || !left.UpdatedAt.Equal(poor.CreatedAt) {
+		if &left.Tags[0] != tag || left.Balance != 1 || left.Version != 1 || !left.UpdatedAt.Equal(poor.CreatedAt) {
 			t.Errorf("an object that was not meant is %+v", left)
 		}
 		hit.Balance++ // its own update goes on from what the criteria made of it
@@ -115,6 +115,11 @@ func case074Delete(t *testing.T, f *fixture) {
 		f.reset()
 		wantFault(t, second(session.Get[User](session.NoAutoflush(ctx), gone)), fault.NotFound)
 		wantFault(t, session.Add(ctx, a), fault.Deleted)
+		successor := &User{Email: "successor@example.com"}
+		successor.ID = gone
+		must(t, session.Add(ctx, successor))
+		must(t, session.Flush(ctx))
+		must(t, second(session.DeleteAll[User](ctx, query.Eq(&users.Email, successor.Email))))
 		a.Name = "changed in vain"
 		b.Name = "changed"
 		return nil

@@ -14,8 +14,15 @@ func case074Savepoint(t *testing.T, f *fixture) {
 	f.do(t, func(ctx context.Context) error { return session.Add(ctx, a, b) })
 	f.do(t, func(ctx context.Context) error {
 		a, b := get[Account](t, ctx, a.ID), get[Account](t, ctx, b.ID)
-		must(t, second(session.UpdateAll[Account](ctx, query.Add(&accounts.Balance, 10), query.AllRows)))
 		err := session.Nested(ctx, func(ctx context.Context) error {
+			must(t, second(session.DeleteAll[Account](ctx, query.Eq(&accounts.ID, b.ID))))
+			return errInner
+		})
+		if !errors.Is(err, errInner) || get[Account](t, ctx, b.ID) != b {
+			t.Errorf("error %v", err)
+		}
+		must(t, second(session.UpdateAll[Account](ctx, query.Add(&accounts.Balance, 10), query.AllRows)))
+		err = session.Nested(ctx, func(ctx context.Context) error {
 			must(t, second(session.UpdateAll[Account](ctx, query.Add(&accounts.Balance, 100), query.AllRows)))
 			must(t, second(session.DeleteAll[Account](ctx, query.Eq(&accounts.ID, b.ID))))
 			if a.Balance != 111 || a.Version != 3 {
@@ -131,23 +138,25 @@ func case074ReadBehind(t *testing.T, f *fixture) {
 		fresh(ctx, behind)
 		return nil
 	})
-	f.do(t, func(ctx context.Context) error { // rows that foreign keys change
-		must(t, session.CreateTables(ctx, (*Guest)(nil), (*Host)(nil)))
-		gone, kept := &Host{}, &Host{}
-		must(t, session.Add(ctx, gone, kept))
-		must(t, session.Flush(ctx))
-		guest := &Guest{HostID: kept.ID, OtherID: &gone.ID}
+	guest, friend := &Guest{}, &Friend{} // and rows that foreign keys change
+	f.do(t, func(ctx context.Context) error {
+		must(t, session.CreateTables(ctx, (*Friend)(nil), (*Guest)(nil), (*Host)(nil)))
+		host := &Host{}
+		must(t, session.Add(ctx, host))
+		guest.HostID = host.ID
 		must(t, session.Add(ctx, guest))
-		must(t, session.Flush(ctx))
-		must(t, session.Expunge(ctx, guest))
-		var behind *Guest
+		friend.GuestID = &guest.ID
+		return session.Add(ctx, friend)
+	})
+	f.do(t, func(ctx context.Context) error {
+		var behind *Friend
 		_ = session.Nested(ctx, func(ctx context.Context) error {
-			must(t, second(session.DeleteAll[Host](ctx, query.Eq(&hosts.ID, gone.ID))))
-			behind = get[Guest](t, ctx, guest.ID)
+			must(t, second(session.DeleteAll[Guest](ctx, query.Eq(&guests.ID, guest.ID))))
+			behind = get[Friend](t, ctx, friend.ID)
 			return errInner
 		})
-		if again := get[Guest](t, ctx, guest.ID); again == behind || again.OtherID == nil {
-			t.Errorf("the guest is %+v", again)
+		if again := get[Friend](t, ctx, friend.ID); again == behind || again.GuestID == nil {
+			t.Errorf("the friend is %+v", again)
 		}
 		return nil
 	})

@@ -271,6 +271,18 @@ func case037Refreshed(t *testing.T, f *shop) {
 		return nil
 	})
 	wantTrips(t, f.fixture, 0) // the old key was not written back
+	// Neither does a key that led to nothing stand for another one.
+	f.do(t, func(ctx context.Context) error {
+		p := f.find(t, ctx, query.With(&purchases.Buyer))[2]
+		wantLoaded(t, ctx, p, &p.Buyer, true)
+		p.BuyerID = &f.buyers[0]
+		wantLoaded(t, ctx, p, &p.Buyer, false)
+		must(t, session.Load(ctx, []*Purchase{p}, query.With(&purchases.Buyer)))
+		if p.Buyer == nil || p.Buyer.Name != "Ann" {
+			t.Errorf("buyer %v", p.Buyer)
+		}
+		return nil
+	})
 }
 
 func case037Mistakes(t *testing.T, f *shop) {

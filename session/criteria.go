@@ -22,10 +22,11 @@ import (
 // is among the clauses. Without a predicate that leaves out a row it is fault.Misconfigured, unless [query.AllRows] says
 // that this is meant.
 //
-// It runs at once, in the transaction. What is pending is flushed before; what the session has of the type is read again
-// after it, in the same round trip where the database pipelines, and the objects show what their rows hold. Clauses say
-// otherwise: [query.EvictTracked], [query.RefuseTracked]. A rollback brings the objects back too. Hooks of the entity do
-// not run, and a version is not compared.
+// It runs at once, in the transaction. What is pending is flushed before, whatever [NoAutoflush] says; what the session has
+// of the type is read again after it, in the same round trip where the database pipelines, and the objects show what their
+// rows hold. Clauses say otherwise: [query.EvictTracked], [query.RefuseTracked]. A rollback brings the objects back too;
+// one that was read only behind the update is detached by it. Hooks of the entity do not run, and a version is not compared.
+// Inside a hook of a flush it is fault.Flushing.
 func UpdateAll[T any](ctx context.Context, clauses ...query.UpdateClause) (int64, error) {
 	return writeAll[T](ctx, "session.UpdateAll", opUpdate, clauses)
 }
@@ -106,6 +107,9 @@ func (c *criteria) render(w *query.Write) error {
 		render = w.Delete
 	}
 	t, err := render(c.x.d, value.OfTime(c.s.time()))
+	if e, ok := err.(*fault.Error); ok { //nolint:errorlint // only one that render has just made
+		e.Op = c.op
+	}
 	c.st = c.x.statement(t, nil, c.what.String()+" all")
 	return err
 }

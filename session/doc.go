@@ -18,6 +18,9 @@
 // Nothing is written until it has to be: at the commit, before a query that could see it, or by [Flush]. On a database
 // that pipelines, the whole write side of a unit (BEGIN, every INSERT, UPDATE and DELETE, COMMIT) is one round trip.
 //
+// [Batch] asks for several independent reads in one round trip. [UpdateAll] and [DeleteAll] write all rows that predicates
+// describe, whatever their number, and keep the objects that the session has in step.
+//
 // # Lifecycle
 //
 // A session begins with its first verb and ends with its unit. It takes no connection until SQL is needed. Plain reads
@@ -41,5 +44,6 @@
 // # Concurrency
 //
 // A [DB] is safe for concurrent use. A session is used by one goroutine at a time: a second one gets
-// fault.ConcurrentUse, and nothing breaks. To work in parallel, give each goroutine a unit of its own with [New].
+// fault.ConcurrentUse, and nothing breaks. Reads that need not wait for each other go into a [Batch]; to work in parallel,
+// give each goroutine a unit of its own with [New].
 package session

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -12,8 +13,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/testdb"
+	"github.com/urutu-go/urutu/internal/testpooler"
 	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/uow"
 )
 
@@ -109,4 +115,88 @@ func TestPoolerLosesTheServer(t *testing.T) {
 	r.armed.Store(true)
 	must(t, f.Do(t.Context(), add, uow.Options{Resolve: resolving}))
 	wantRows[Parent](t, f, 2)
+}
+
+// Behind a real pooler, and without one: while an administrator ends the server's processes one after the other, whatever
+// they are at, every unit is applied once.
+func TestAppliedOnceByADyingServer(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"direct", "pgbouncer"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := testdb.Postgres(t)
+			b := backends[0]
+			b.url = func(t testing.TB) string {
+				if name == "direct" {
+					return server
+				}
+				return testpooler.Start(t, server)
+			}
+			f := &faulty{fixture: open(t, b, func(c *session.Config) {
+				c.Pooler, c.PoolSize, c.MaxOverflow, c.Logger = name != "direct", 4, -1, slog.New(slog.DiscardHandler)
+			})}
+			must(t, f.Install(t.Context()))
+			f.do(t, func(ctx context.Context) error { return session.CreateTables(ctx, (*Entry)(nil)) })
+			createTable(t, f.fixture, "CREATE TABLE counter (n INTEGER NOT NULL)")
+			createTable(t, f.fixture, "INSERT INTO counter VALUES (0)")
+
+			const workers, kills, most = 4, 50, 10_000
+			killed, stop := killing(t, server)
+			errs := make([]error, most)
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			for range workers {
+				wg.Go(func() {
+					for killed.Load() < kills {
+						i := int(next.Add(1) - 1)
+						errs[i] = f.Do(t.Context(), func(ctx context.Context) error { return applyOnce(ctx, i) }, onceOptions(1))
+					}
+				})
+			}
+			wg.Wait()
+			stop()
+			t.Logf("%d units, %d processes ended", next.Load(), killed.Load())
+			f.wantAppliedOnce(t, errs[:next.Load()], func(int) uow.Options { return onceOptions(1) })
+		})
+	}
+}
+
+// killing ends the processes of a database, one at a time and again and again, until stop is called. It counts them.
+func killing(t *testing.T, server string) (killed *atomic.Int64, stop func()) {
+	t.Helper()
+	killer, err := pgx.Connect(t.Context(), server)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	killed = new(atomic.Int64)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer func() { _ = killer.Close(context.WithoutCancel(ctx)) }()
+		for ctx.Err() == nil {
+			tag, err := killer.Exec(context.WithoutCancel(ctx), "SELECT pg_sleep(0.01), pg_terminate_backend(pid) FROM pg_stat_activity"+
+				" WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY random() LIMIT 1")
+			if err != nil {
+				t.Error(err)
+				killed.Add(1 << 20) // which ends the test
+				return
+			}
+			killed.Add(tag.RowsAffected())
+		}
+	})
+	return killed, func() { cancel(); wg.Wait() }
+}
+
+// Any number of programs install at once behind a pooler.
+func TestPgBouncer_install(t *testing.T) {
+	t.Parallel()
+	address := testpooler.Start(t, testdb.Postgres(t))
+	cfg := session.Config{URL: address, Drivers: []driver.Driver{backends[0].driver()}, PoolSize: 1, MaxOverflow: -1, Pooler: true}
+	errs := make([]error, 6)
+	var wg sync.WaitGroup
+	for i := range errs {
+		db := openConfig(t, cfg)
+		wg.Go(func() { errs[i] = db.Install(t.Context(), parcel(1+i%3)) })
+	}
+	wg.Wait()
+	must(t, errors.Join(errs...))
+	wantColumn(t, openConfig(t, cfg), "SELECT step FROM parcel ORDER BY step", 1, 2, 3)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/urutu-go/urutu/internal/testpooler"
 	"github.com/urutu-go/urutu/query"
 	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/uow"
 )
 
@@ -282,6 +284,56 @@ func TestPgBouncer_everything_else(t *testing.T) {
 			t.Errorf("%d users, %+v, %d found", n, locked, len(found))
 		}
 		return err
+	})
+}
+
+// Nephew has a table like that of parents.
+type Nephew struct {
+	entity.Identifiable
+	Name string
+}
+
+// Without Pooler a client meets what others have prepared, or does not meet what it has prepared itself. Each time it
+// either gets what it has asked for, or an error that says what to do; never what somebody else has asked for.
+func TestPgBouncer_that_nobody_told_us_of(t *testing.T) {
+	t.Parallel()
+	f := openPooled(t)
+	parents, nephews := entity.Columns[Parent](), entity.Columns[Nephew]()
+	f.do(t, func(ctx context.Context) error { return session.CreateTables(ctx, (*Nephew)(nil)) })
+	f.do(t, func(ctx context.Context) error {
+		return errors.Join(session.Add(ctx, &Parent{Name: "x"}), session.Add(ctx, &Nephew{Name: "x"}))
+	})
+	client := func() *session.DB {
+		cfg := f.config()
+		cfg.Drivers = []driver.Driver{f.backend.driver()}
+		oneConnection(&cfg)
+		return openConfig(t, cfg)
+	}
+	findParent := func(db *session.DB) error {
+		return db.Do(t.Context(), func(ctx context.Context) error {
+			p, err := session.First[Parent](ctx, query.Eq(&parents.Name, "x"))
+			if err == nil {
+				_, err = session.Get[Parent](ctx, p.ID, query.Populate) // it is a parent, and no nephew
+			}
+			return err
+		})
+	}
+	a, b, c := client(), client(), client()
+	must(t, findParent(a))
+	f.do(t, func(ctx context.Context) error {
+		// This transaction has the connection on which the parents' query is prepared: the others meet on the second one.
+		must(t, ignore(session.From(ctx).ExecContext(ctx, "SELECT 1")))
+		must(t, b.Do(t.Context(), func(ctx context.Context) error {
+			return ignore(session.First[Nephew](ctx, query.Eq(&nephews.Name, "x")))
+		}))
+		must(t, findParent(a)) // what is not there is prepared again
+		must(t, findParent(b))
+		err := findParent(c)
+		wantFault(t, err, fault.Misconfigured)
+		if !strings.Contains(err.Error(), "set Pooler") {
+			t.Error(err)
+		}
+		return nil
 	})
 }
 

@@ -16,6 +16,7 @@ type relState struct {
 	// What the field held when its keys were last brought into agreement with it.
 	one  unsafe.Pointer
 	many []unsafe.Pointer
+	lost *value.Value // the foreign key, where it led to no row
 }
 
 // filled is a foreign key that the session set, because a relation said so.

@@ -71,9 +71,9 @@ func IsLoaded[T, V any](ctx context.Context, obj *T, field *V) (bool, error) {
 		case e != nil && e.state == Pending && r.Kind != model.BelongsTo:
 			loaded = true
 		case e != nil && e.state == Persistent:
-			loaded = e.relation(x.relations[r.Index]).known
+			loaded = e.isLoaded(x.relations[r.Index])
 		default:
-			loaded = !x.relations[r.Index].unset(base) || e != nil && e.relation(x.relations[r.Index]).known
+			loaded = !x.relations[r.Index].unset(base) || e != nil && e.isLoaded(x.relations[r.Index])
 		}
 		return nil
 	})
@@ -173,7 +173,7 @@ func (l *level) reads(s *Session, op string, flushes bool) ([]*relatedRead, erro
 				if r.Kind == model.BelongsTo && r.unset(p) {
 					tracked.parents = append(tracked.parents, parent{entry: e, base: p})
 				}
-			case w.Query.Populate, !e.relation(r).known && (flushes || r.unset(p)):
+			case w.Query.Populate, !e.isLoaded(r) && (flushes || r.unset(p)):
 				tracked.parents = append(tracked.parents, parent{entry: e, base: p})
 			}
 		}
@@ -224,6 +224,16 @@ func (s *Session) liveEntry(x *meta, p unsafe.Pointer) *entry {
 		return e
 	}
 	return nil
+}
+
+// isLoaded reports whether a relation is loaded. One that led to nothing is so for as long as its key is the same.
+func (e *entry) isLoaded(r *relation) bool {
+	st := e.relation(r)
+	if !st.known || r.Kind != model.BelongsTo || st.one != nil {
+		return st.known
+	}
+	key, err := r.Local.Get(e.base)
+	return err == nil && (st.lost == nil && key.IsNull() || st.lost != nil && key == *st.lost)
 }
 
 // unset reports whether the relation's field of the struct at base is nil.

@@ -210,16 +210,27 @@ func (r *relatedRead) list(p parent) []unsafe.Pointer {
 // assign sets the relation of each object.
 func (r *relatedRead) assign(s *Session) {
 	for _, p := range r.parents {
-		st := relState{known: true}
-		if list := r.list(p); r.rel.Kind.ToMany() {
-			st.many = list
-		} else if len(list) > 0 {
-			st.one = list[0]
-		}
+		st := r.state(p)
 		if p.entry == nil {
 			st.show(p.base, r.rel)
 		} else {
 			s.setRelation(p.entry, r.rel, st)
 		}
 	}
+}
+
+// state returns what is known of an object's relation now.
+func (r *relatedRead) state(p parent) relState {
+	st := relState{known: true}
+	list := r.list(p)
+	switch {
+	case r.rel.Kind.ToMany():
+		st.many = list
+	case len(list) > 0:
+		st.one = list[0]
+	case r.rel.Kind == model.BelongsTo && !p.value.IsNull():
+		key := p.value
+		st.lost = &key
+	}
+	return st
 }

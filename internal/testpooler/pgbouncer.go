@@ -64,15 +64,30 @@ func run(t testing.TB, program string, server *url.URL) (addr string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	options := keepNothing(t, program)
 	var said string
 	for range 5 { // the port may be taken by somebody else before the program has it
 		addr = freeAddress(t)
-		if said = attempt(t, program, dir, addr, server); said == "" {
+		if said = attempt(t, program, addr, configure(t, dir, addr, server, options)); said == "" {
 			return addr
 		}
 	}
 	t.Fatalf("PgBouncer does not start: %s", said)
 	return ""
+}
+
+// keepNothing returns the options that have a version keep no prepared statements, where it would.
+func keepNothing(t testing.TB, program string) string {
+	t.Helper()
+	said, err := exec.Command(program, "--version").Output() //nolint:gosec,noctx // it prints a line
+	var major, minor int
+	if _, scanErr := fmt.Sscanf(string(said), "PgBouncer %d.%d", &major, &minor); err != nil || scanErr != nil {
+		t.Fatalf("testpooler: %s is no PgBouncer: %q", program, said)
+	}
+	if major == 1 && minor < 21 {
+		return ""
+	}
+	return "max_prepared_statements = 0\n"
 }
 
 func freeAddress(t testing.TB) string {
@@ -86,13 +101,12 @@ func freeAddress(t testing.TB) string {
 }
 
 // attempt starts the program once. Where it does not come up, it returns what the program said.
-func attempt(t testing.TB, program, dir, addr string, server *url.URL) (said string) {
+func attempt(t testing.TB, program, addr, ini string) (said string) {
 	t.Helper()
-	ini := configure(t, dir, addr, server)
 	var log bytes.Buffer
 	cmd := exec.Command(program, ini) //nolint:gosec,noctx // the program is PgBouncer, and lives as long as the test
 	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := unprivileged(cmd, dir); err != nil {
+	if err := unprivileged(cmd, filepath.Dir(ini)); err != nil {
 		t.Fatal(err)
 	}
 	started, ended := make(chan error), make(chan struct{})
@@ -128,7 +142,7 @@ func attempt(t testing.TB, program, dir, addr string, server *url.URL) (said str
 }
 
 // configure writes the program's files and returns the path of the one that it is started with.
-func configure(t testing.TB, dir, addr string, server *url.URL) string {
+func configure(t testing.TB, dir, addr string, server *url.URL, options string) string {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -150,7 +164,7 @@ auth_file = %s
 pool_mode = transaction
 default_pool_size = 2
 max_client_conn = 200
-`, quote(server.Hostname(), "'"), cmp.Or(server.Port(), "5432"), host, port, users),
+%s`, quote(server.Hostname(), "'"), cmp.Or(server.Port(), "5432"), host, port, users, options),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -76,7 +76,8 @@ func TestAttemptThatFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := attempt(t, program, readable(t), freeAddress(t), &url.URL{Host: "db", User: url.UserPassword("me", `a"b`)})
+	server, addr := &url.URL{Host: "db", User: url.UserPassword("me", `a"b`)}, freeAddress(t)
+	said := attempt(t, program, addr, configure(t, readable(t), addr, server, ""))
 	if !strings.Contains(said, "* = host='db' port=5432") {
 		t.Errorf("%q", said)
 	}

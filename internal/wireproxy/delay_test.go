@@ -84,20 +84,22 @@ func TestDelayKeepsThePipelineFull(t *testing.T) {
 	t.Parallel()
 	p := Start(t, echo(t))
 	c := dial(t, p)
-	const d, pieces = 50 * time.Millisecond, 20
+	const d, pieces = 100 * time.Millisecond, 20
+	arrived := make(chan struct{}, pieces)
+	p.OnSent(func([]byte) Verdict { arrived <- struct{}{}; return Pass })
 	p.SetDelay(d)
 	start := time.Now()
 	for i := range pieces {
 		if _, err := c.Write(bytes.Repeat([]byte{byte(i)}, 1000)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond) // so that each is a piece of its own
+		<-arrived // so that each is a piece of its own
 	}
 	got := make([]byte, pieces*1000)
 	if _, err := io.ReadFull(c, got); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(start); took < 2*d || took > pieces*d {
+	if took := time.Since(start); took < 2*d || took > pieces/2*d {
 		t.Errorf("%d pieces took %v", pieces, took)
 	}
 	for i := range pieces {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -253,28 +254,24 @@ func (b *burst) refuse(i int, err error) {
 	}
 }
 
-// hand decodes one row and hands it over. A column that was not declared, such as a guard's, is read as what it is.
+// hand decodes one row and hands it over.
 func (b *burst) hand(s step, cells [][]byte) error {
 	types, columns := b.script.Statements[s.statement].Result, s.entry.columns
-	if len(cells) < len(types) || len(columns) < len(cells) {
+	if len(cells) < len(types) || len(columns) != len(cells) {
 		return &fault.Error{Kind: fault.Internal, Op: opRun,
 			Err: fmt.Errorf("%d columns came back where %d were declared", len(cells), len(types))}
 	}
-	row := b.st.row[:0]
-	for j, cell := range cells {
-		t := value.TypeUnknown
-		if j < len(types) {
-			t = types[j]
+	row := slices.Grow(b.st.row[:0], len(cells))[:len(cells)]
+	for j, read := range s.entry.readers(types, s.prepared) {
+		row[j] = value.Value{}
+		if cells[j] == nil {
+			continue
 		}
-		format := int16(textFormat)
-		if s.prepared {
-			format = s.entry.results[j]
-		}
-		v, err := decode(columns[j].oid, format, t, cell)
+		v, err := read(cells[j])
 		if err != nil {
 			return &fault.Error{Kind: fault.Internal, Op: opRun, Err: fmt.Errorf("column %q: %w", columns[j].name, err)}
 		}
-		row = append(row, v)
+		row[j] = v
 	}
 	b.st.row = row
 	b.delivered = true

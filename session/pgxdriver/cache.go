@@ -30,6 +30,10 @@ type entry struct {
 	results   []int16  // the formats in which the columns are asked for from then on
 	sentIn    uint64   // the burst in which it was sent to be prepared
 
+	read         []reader // of the columns, for rows that come as the next two say
+	readTypes    []value.Type
+	readPrepared bool
+
 	next       *entry // another entry of the same text
 	newer, old *entry // neighbors by time of use
 }
@@ -127,7 +131,7 @@ func (c *cache) rename(e *entry) string {
 
 // describe keeps what the server said of a prepared statement.
 func (e *entry) describe(fields []pgproto3.FieldDescription) {
-	e.described = true
+	e.described, e.read = true, nil
 	e.columns, e.results = make([]column, len(fields)), make([]int16, len(fields))
 	for i, f := range fields {
 		e.columns[i] = column{string(f.Name), f.DataTypeOID}

@@ -19,7 +19,8 @@
 // stdlib. Such an *sql.DB stays its owner's: its limits and hooks are left as they are, and Close does not close it.
 //
 // Behind a transaction pooler set Pooler: no statement is then kept prepared on a connection. Nothing is sent as a
-// start-up parameter but DateStyle, which poolers know.
+// start-up parameter but DateStyle, which poolers know. The names of prepared statements are made of their texts, so that
+// a pooler that nobody has told us of makes units fail, and none run another client's statement.
 //
 // Every BEGIN names its isolation level, whatever the server's default is. Outside a transaction the queries of a
 // script share one burst, while each other statement has its own, and stands by itself.
