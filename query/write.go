@@ -79,8 +79,8 @@ type Number interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~float32 | ~float64
 }
 
-// Add adds n, which may be negative, to what the column holds. A sum that the column cannot hold is an error on
-// PostgreSQL; SQLite knows no bounds for small integers, so that a column of those needs a check of its own there.
+// Add adds n, which may be negative, to what the column holds; NULL stays NULL. A sum that the column cannot hold is an
+// error on PostgreSQL. SQLite has no bounds to check: where one could be met, a predicate keeps the rows away from it.
 func Add[V Number](col *V, n V) Assignment {
 	return Assignment{kind: addValue, col: columnOf(col), arg: unsafe.Pointer(&n)}
 }

@@ -174,6 +174,12 @@ func case037Autoflush(t *testing.T, f *shop) {
 		if f.backend.name == "postgres" {
 			wantTrips(t, f.fixture, 1)
 		}
+		// So does an entity of one's own for it.
+		must(t, session.Add(ctx, &PurchaseLabel{PurchaseID: p.ID, LabelID: f.labels[1]}))
+		must(t, session.Load(ctx, []*Purchase{p}, query.With(&purchases.Labels, query.Populate)))
+		if len(p.Labels) != 2 {
+			t.Errorf("labels %v", p.Labels)
+		}
 		return session.Rollback(ctx)
 	})
 }
@@ -281,6 +287,11 @@ func case037Refreshed(t *testing.T, f *shop) {
 		if p.Buyer == nil || p.Buyer.Name != "Ann" {
 			t.Errorf("buyer %v", p.Buyer)
 		}
+		p.BuyerID = &f.buyers[1]
+		must(t, session.Load(ctx, []*Purchase{p}, query.With(&purchases.Buyer)))
+		if p.Buyer == nil || p.Buyer.Name != "Bob" {
+			t.Errorf("buyer %v", p.Buyer)
+		}
 		return nil
 	})
 }
@@ -370,4 +381,43 @@ func case037Collation(t *testing.T, f *fixture) {
 		wantFault(t, session.Load(ctx, []*Spelling{other}, query.With(&spellings.Word)), fault.Unsupported)
 		return nil
 	})
+}
+
+// TestCreateTables_makes_the_tables_in_between, once, where both ends are there, and not where they contradict each other.
+func TestCreateTables_makes_the_tables_in_between(t *testing.T) {
+	t.Parallel()
+	type Left struct {
+		entity.Table `db:"table:lefts"`
+		entity.Serial
+	}
+	type Right struct {
+		entity.Table `db:"table:rights"`
+		entity.Serial
+		Lefts  []*Left  `rel:"left_rights(right_id,left_id)"`
+		Again  []*Left  `rel:"left_rights(right_id,left_id)"`
+		Others []*Right `rel:"right_pairs(first_id,second_id)"`
+	}
+	type Wrong struct {
+		entity.Table `db:"table:wrongs"`
+		entity.Serial
+		Lefts []*Left `rel:"left_rights(wrong_id,left_id)"`
+	}
+	for _, b := range backends {
+		f := open(t, b)
+		f.do(t, func(ctx context.Context) error { return session.CreateTables(ctx, (*Right)(nil)) })
+		if f.sent("left_rights") || !f.sent("right_pairs") {
+			t.Errorf("%s: of one end: %q", b.name, f.trips())
+		}
+		f.reset()
+		f.do(t, func(ctx context.Context) error { return session.CreateTables(ctx, (*Right)(nil), (*Left)(nil)) })
+		if n := strings.Count(f.trips()[0], "left_rights"+map[bool]string{true: `"`, false: "`"}[b.name == "postgres"]+" ("); n != 1 {
+			t.Errorf("%s: made %d times: %q", b.name, n, f.trips())
+		}
+		err := f.Do(t.Context(), func(ctx context.Context) error {
+			return session.CreateTables(ctx, (*Right)(nil), (*Left)(nil), (*Wrong)(nil))
+		})
+		if !errors.Is(err, fault.Misconfigured) || !strings.Contains(err.Error(), "Lefts") {
+			t.Errorf("%s: %v", b.name, err)
+		}
+	}
 }

@@ -41,17 +41,12 @@ func get(ctx context.Context, op string, r keyRead) (obj any, err error) {
 		return nil, err
 	}
 	defer s.leave(ctx)
-	if err = r.bind(s, op); err == nil && !r.held {
+	if err = r.bind(s, op); err == nil && (!r.held || r.q != nil) {
 		asked := r
-		err = s.query(ctx, op, []reader{&asked})
+		err = s.answer(ctx, op, &asked)
 		r.obj = asked.obj
-	}
-	if err == nil {
+	} else if err == nil {
 		err = r.verdict(s, op)
-	}
-	if err == nil && r.q != nil && r.obj != nil {
-		answered := r
-		_, err = s.loadFor(ctx, op, &answered)
 	}
 	if err != nil {
 		return nil, entityError(err, r.x)

@@ -85,7 +85,15 @@ func run(ctx context.Context, op string, r reader) error {
 		return err
 	}
 	defer s.leave(ctx)
-	if err = r.bind(s, op); err == nil && !r.base().held {
+	if err = r.bind(s, op); err == nil {
+		err = s.answer(ctx, op, r)
+	}
+	return entityError(err, r.base().x)
+}
+
+// answer answers one read that is bound, relations included.
+func (s *Session) answer(ctx context.Context, op string, r reader) (err error) {
+	if !r.base().held {
 		err = s.query(ctx, op, []reader{r})
 	}
 	if err == nil {
@@ -94,7 +102,7 @@ func run(ctx context.Context, op string, r reader) error {
 	if err == nil {
 		_, err = s.loadFor(ctx, op, r)
 	}
-	return entityError(err, r.base().x)
+	return err
 }
 
 // read answers reads: from the identity map where it can, the others in one exchange. Where there is an error, at is the

@@ -61,6 +61,12 @@ type Label struct {
 	Purchases  []*Purchase `rel:"purchase_labels(label_id,purchase_id)"`
 }
 
+// PurchaseLabel is the table in between, as an entity.
+type PurchaseLabel struct {
+	PurchaseID uuid.UUID `db:"purchase_id,pk,ref=purchases"`
+	LabelID    int64     `db:"label_id,pk,ref=labels"`
+}
+
 type Folder struct {
 	entity.Identifiable
 	Name     string

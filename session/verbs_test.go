@@ -24,6 +24,11 @@ var verbs = map[string]func(ctx context.Context) error{
 	"Contains":     func(ctx context.Context) error { return second(session.Contains(ctx, ann())) },
 	"StateOf":      func(ctx context.Context) error { return second(session.StateOf(ctx, ann())) },
 	"IsModified":   func(ctx context.Context) error { return second(session.IsModified(ctx, ann())) },
+	"Load":         func(ctx context.Context) error { return session.Load(ctx, []*User{ann()}) },
+	"IsLoaded": func(ctx context.Context) error {
+		p := &Purchase{}
+		return second(session.IsLoaded(ctx, p, &p.Items))
+	},
 	"Get":          func(ctx context.Context) error { return second(session.Get[User](ctx, uuid.New())) },
 	"Find":         func(ctx context.Context) error { return second(session.Find[User](ctx)) },
 	"First":        func(ctx context.Context) error { return second(session.First[User](ctx)) },
