@@ -16,15 +16,15 @@ import (
 
 // verbs is everything that needs a session in the context.
 var verbs = map[string]func(ctx context.Context) error{
-	"Add":          func(ctx context.Context) error { return session.Add(ctx, ann()) },
-	"Delete":       func(ctx context.Context) error { return session.Delete(ctx, ann()) },
-	"Expunge":      func(ctx context.Context) error { return session.Expunge(ctx, ann()) },
-	"Refresh":      func(ctx context.Context) error { return session.Refresh(ctx, ann()) },
-	"Merge":        func(ctx context.Context) error { return second(session.Merge(ctx, ann())) },
-	"Contains":     func(ctx context.Context) error { return second(session.Contains(ctx, ann())) },
-	"StateOf":      func(ctx context.Context) error { return second(session.StateOf(ctx, ann())) },
-	"IsModified":   func(ctx context.Context) error { return second(session.IsModified(ctx, ann())) },
-	"Load":         func(ctx context.Context) error { return session.Load(ctx, []*User{ann()}) },
+	"Add":        func(ctx context.Context) error { return session.Add(ctx, ann()) },
+	"Delete":     func(ctx context.Context) error { return session.Delete(ctx, ann()) },
+	"Expunge":    func(ctx context.Context) error { return session.Expunge(ctx, ann()) },
+	"Refresh":    func(ctx context.Context) error { return session.Refresh(ctx, ann()) },
+	"Merge":      func(ctx context.Context) error { return second(session.Merge(ctx, ann())) },
+	"Contains":   func(ctx context.Context) error { return second(session.Contains(ctx, ann())) },
+	"StateOf":    func(ctx context.Context) error { return second(session.StateOf(ctx, ann())) },
+	"IsModified": func(ctx context.Context) error { return second(session.IsModified(ctx, ann())) },
+	"Load":       func(ctx context.Context) error { return session.Load(ctx, []*User{ann()}) },
 	"IsLoaded": func(ctx context.Context) error {
 		p := &Purchase{}
 		return second(session.IsLoaded(ctx, p, &p.Items))
