@@ -43,7 +43,7 @@ func Add[T any](ctx context.Context, objs ...*T) error {
 // add makes an object and what its relations reach pending. Keys in want are filled in where the object has none; one
 // without a value is known later.
 func (s *Session) add(op string, x *meta, base unsafe.Pointer, obj any, want ...filled) error {
-	if e, ok := s.byPtr[base]; ok && e.Model == x.Model {
+	if e := s.byPtr.get(base); e != nil && e.Model == x.Model {
 		switch e.state {
 		case Persistent:
 			return s.undoom(op, e)
@@ -81,7 +81,7 @@ func (s *Session) undoom(op string, e *entry) error {
 	if !e.doomed {
 		return nil
 	}
-	if other := s.byID[e.id]; other != e {
+	if other := s.byID.get(e.id); other != e {
 		return s.conflict(op, e, other, e.key())
 	}
 	s.log(e)
@@ -134,7 +134,7 @@ func (s *Session) begin(op string, e *entry, want ...filled) error {
 		return err
 	}
 	id, known := identify(e.Model, key), known && whole
-	if other, ok := s.byID[id]; known && ok && !s.replace(e, other) {
+	if other := s.byID.get(id); known && other != nil && !s.replace(e, other) {
 		e.unstamp()
 		return s.conflict(op, e, other, key)
 	}
@@ -279,10 +279,11 @@ func Expunge[T any](ctx context.Context, objs ...*T) error {
 func (s *Session) retire(e *entry, state State) {
 	s.unmap(e)
 	if old := e.replaces; old != nil && e.state == Pending && old.state == Persistent && !old.unlisted {
-		s.byID[old.id] = old
+		s.byID.put(old)
 	}
 	e.replaces = nil
 	e.doomed = false
+	e.unlisted = e.unlisted || e.state == Deleted // as a commit does
 	e.state = state
 	e.free.Store(state == Detached)
 	if state == Transient {
@@ -312,7 +313,7 @@ func each[T any](ctx context.Context, op string, objs []*T, f func(s *Session, o
 
 // entryOf returns the entry of the object at p, or nil.
 func (s *Session) entryOf(x *meta, p unsafe.Pointer) *entry {
-	if e, ok := s.byPtr[p]; ok && e.Model == x.Model {
+	if e := s.byPtr.get(p); e != nil && e.Model == x.Model {
 		return e
 	}
 	return nil

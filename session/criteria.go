@@ -245,8 +245,8 @@ func (r *rereader) row(cells []value.Value) error {
 	for _, f := range r.x.Key {
 		r.key = append(r.key, cells[f.Index])
 	}
-	e, ok := r.s.byID[identify(r.x.Model, r.key)]
-	if !ok || e.state != Persistent {
+	e := r.s.byID.get(identify(r.x.Model, r.key))
+	if e == nil || e.state != Persistent {
 		return nil
 	}
 	delete(r.c.gone, e)

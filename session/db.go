@@ -15,6 +15,7 @@ import (
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/scope"
+	"github.com/urutu-go/urutu/internal/timeout"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/uow"
 )
@@ -35,6 +36,7 @@ type connection struct {
 	marker string   // inserts a marker
 	metas  sync.Map // *model.Model -> *meta
 	ids    idSource
+	waits  *timeout.Group // nil where a wait for a connection may take forever
 }
 
 // Open opens the connections and makes a round trip on each, so that a wrong address is known at once. Exactly one
@@ -76,7 +78,11 @@ func (db *DB) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return &fault.Error{Kind: fault.KindOf(err), Op: "session.Open", Connection: string(cfg.Name), Err: err}
 	}
-	db.conns = append(db.conns, &connection{cfg: cfg, pool: pool, d: pool.Dialect(), marker: markerInsert(pool.Dialect())})
+	c := &connection{cfg: cfg, pool: pool, d: pool.Dialect(), marker: markerInsert(pool.Dialect())}
+	if cfg.PoolTimeout > 0 {
+		c.waits = timeout.New(cfg.PoolTimeout)
+	}
+	db.conns = append(db.conns, c)
 	return nil
 }
 

@@ -181,9 +181,10 @@ func (s *Session) close() {
 		}
 	}
 	s.tracked.Lock()
-	s.byPtr = nil
+	s.byPtr = byPtr{}
 	s.tracked.Unlock()
-	s.byID, s.entries, s.staged, s.onFlush = nil, nil, nil, nil
+	s.byID = byID{}
+	s.entries, s.staged, s.onFlush = nil, nil, nil
 	s.root.undo = nil
 }
 

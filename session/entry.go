@@ -44,6 +44,7 @@ type entry struct {
 	filled   []filled      // foreign keys that relations filled in
 	emptied  []*relation   // to-many fields that were nil before Add
 	waits    []wait        // foreign keys that wait for the database to make the other row's key
+	ends     *ends         // of a row in between
 	replaces *entry        // an object that is marked for deletion and had the same key
 	hooked   bool          // its Before-hook has run for the write that is being planned
 	unlisted bool          // dropped from the session's list at the next chance
@@ -109,11 +110,8 @@ func (e *entry) put(op string, f *model.Field, v value.Value) error {
 // changes compares the object with its row and returns the columns that differ. Columns that are never updated do not
 // count, and a changed key is an error.
 func (e *entry) changes(op string) (changed bits, err error) {
-	for i, f := range e.Fields {
-		if e.Immutable(f) && !f.Key || f == e.Updated || f == e.Version {
-			continue
-		}
-		same, _, err := f.Same(f.At(e.base), e.snapshot[i])
+	for _, f := range e.watched {
+		same, _, err := f.Same(f.At(e.base), e.snapshot[f.Index])
 		switch {
 		case err != nil:
 			return changed, e.fieldError(op, f, err)
@@ -121,7 +119,7 @@ func (e *entry) changes(op string) (changed bits, err error) {
 		case f.Key:
 			return changed, e.keyChanged(op, f)
 		default:
-			changed.set(i)
+			changed.set(f.Index)
 		}
 	}
 	return changed, nil
@@ -136,6 +134,7 @@ func (e *entry) restore() {
 		}
 		_ = f.Set(e.base, e.snapshot[i]) // it came out of this field, or out of its column
 	}
+	e.keysStored()
 	for _, r := range e.relations {
 		st := e.relation(r)
 		if !slices.Equal(st.elements(), r.now(e.base).elements()) || r.Kind.ToMany() && st.known == r.unset(e.base) {
@@ -146,8 +145,8 @@ func (e *entry) restore() {
 
 // unstamp puts back what the fields that Add and the flush fill in held before.
 func (e *entry) unstamp() {
-	for i, f := range e.stamped {
-		_ = f.Set(e.base, e.stamps[i])
+	for i, v := range e.stamps {
+		_ = e.stamped[i].Set(e.base, v)
 	}
 	for _, k := range slices.Backward(e.filled) {
 		_ = k.f.Set(e.base, k.before)
@@ -157,7 +156,7 @@ func (e *entry) unstamp() {
 			r.SetMany(e.base, nil)
 		}
 	}
-	e.filled, e.emptied, e.waits = nil, nil, nil
+	e.stamps, e.filled, e.emptied, e.waits = nil, nil, nil, nil
 	if len(e.serverSide) > 0 {
 		model.ClearPending(e.base)
 	}

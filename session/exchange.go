@@ -175,9 +175,9 @@ func (s *Session) borrow(ctx context.Context, op string, write bool) (driver.Con
 	}
 	inner, end := uow.Observe(ctx, s.conn.cfg.Observer, uow.Span{Kind: uow.SpanAcquire, Connection: string(s.conn.cfg.Name)})
 	wait := inner
-	if t := s.conn.cfg.PoolTimeout; t > 0 {
+	if g := s.conn.waits; g != nil {
 		var cancel context.CancelFunc
-		wait, cancel = context.WithTimeout(inner, t)
+		wait, cancel = g.Context(inner)
 		defer cancel()
 	}
 	conn, err := s.conn.pool.Acquire(wait, access)

@@ -250,7 +250,7 @@ func (s *Session) hasChanges(only *meta) bool {
 		if e.unlisted || only != nil && e.Table != only.Table {
 			continue
 		}
-		if e.state == Pending || e.state == Persistent && (e.doomed || e.isDirty()) {
+		if e.state == Pending && !e.loose() || e.state == Persistent && (e.doomed || e.isDirty()) {
 			return true
 		}
 	}

@@ -72,8 +72,8 @@ func (r *keyRead) bind(s *Session, op string) error {
 		return err
 	}
 	r.k, r.obj = k, nil
-	e, ok := s.byID[identify(r.m, k)]
-	if !ok || r.q != nil && !r.q.OnlyLoads() && e.state == Persistent && !e.doomed {
+	e := s.byID.get(identify(r.m, k))
+	if e == nil || r.q != nil && !r.q.OnlyLoads() && e.state == Persistent && !e.doomed {
 		return nil
 	}
 	r.held, r.obj = true, e.present()
@@ -163,7 +163,7 @@ func (r *keysRead) bind(s *Session, op string) error {
 		if _, asked := r.objs[id]; asked {
 			continue
 		}
-		if e, ok := s.byID[id]; ok {
+		if e := s.byID.get(id); e != nil {
 			r.objs[id] = e.present()
 			continue
 		}
@@ -193,6 +193,7 @@ func Refresh[T any](ctx context.Context, objs ...*T) error {
 		}
 		s.log(e)
 		e.restore()
+		s.followKeys(e)
 		e.doomed = false
 		found := false
 		l := &loader{s: s, x: x, op: op, populate: true, found: func(any, *entry) { found = true }}

@@ -31,7 +31,7 @@ func (s *Session) links(op string, e *entry, r *relation) error {
 			continue
 		}
 		if !slices.Contains(was.many, p) {
-			if err := s.link(op, r, key, theirs); err != nil {
+			if err := s.link(op, r, ends{e, to}, key, theirs); err != nil {
 				return err
 			}
 		}
@@ -41,7 +41,7 @@ func (s *Session) links(op string, e *entry, r *relation) error {
 		if slices.Contains(now, p) {
 			continue
 		}
-		if err := s.unlink(op, r, key, p); err != nil {
+		if err := s.unlink(op, r, e, key, p); err != nil {
 			return err
 		}
 	}
@@ -57,47 +57,97 @@ func (s *Session) linkRow(op string, r *relation, mine, theirs value.Value) (*me
 	return x, key, err
 }
 
-// link adds a row in between, unless it is there.
-func (s *Session) link(op string, r *relation, mine, theirs value.Value) error {
+// ends are the two entries that a row in between refers to.
+type ends struct{ one, other *entry }
+
+// have reports whether e is one of them.
+func (n *ends) have(e *entry) bool { return n != nil && (n.one == e || n.other == e) }
+
+// link adds a row in between, unless it is there. One that is there for an object whose key another one takes over goes
+// with its object.
+func (s *Session) link(op string, r *relation, between ends, mine, theirs value.Value) error {
 	x, key, err := s.linkRow(op, r, mine, theirs)
 	if err != nil {
 		return err
 	}
-	if e, ok := s.byID[identify(x.Model, key)]; ok {
-		if e.doomed {
+	if e := s.byID.get(identify(x.Model, key)); e != nil {
+		same := e.ends.have(between.one) && e.ends.have(between.other)
+		switch {
+		case e.ends.one.rowGone() || e.ends.other.rowGone():
+			s.drop(e)
+		case e.doomed != same:
+			return nil
+		default:
 			s.log(e)
-			e.doomed = false
+			e.doomed = !same
+			if same {
+				return nil
+			}
 		}
-		return nil
 	}
+	e, err := s.rowBetween(op, x, key, between)
+	if err != nil {
+		return err
+	}
+	return s.begin(op, e)
+}
+
+// loose reports whether a row in between is not to be added, because one of those that it refers to goes or has gone.
+func (e *entry) loose() bool {
+	leaves := func(end *entry) bool { return end.doomed || end.rowGone() }
+	return e.ends != nil && (leaves(e.ends.one) || leaves(e.ends.other))
+}
+
+// drop forgets a row in between of which one end has gone. Where that is only about to go, it may yet stay.
+func (s *Session) drop(e *entry) {
+	if !e.ends.one.rowGone() && !e.ends.other.rowGone() {
+		return
+	}
+	s.log(e)
+	if e.state == Pending {
+		s.retire(e, Transient)
+	} else {
+		s.retire(e, Detached)
+	}
+}
+
+// rowGone reports whether an object was stored and is not any more, as far as the session knows.
+func (e *entry) rowGone() bool { return e.state == Deleted || e.state == Transient || e.unlisted }
+
+// rowBetween returns the entry of a row in between, which the session does not follow yet.
+func (s *Session) rowBetween(op string, x *meta, key []value.Value, between ends) (*entry, error) {
 	base, obj := x.New()
 	for i, f := range x.Fields {
 		if err := f.Set(base, key[i]); err != nil {
-			return x.fieldError(op, f, err)
+			return nil, x.fieldError(op, f, err)
 		}
 	}
-	return s.begin(op, s.entry(x, base, obj))
+	e := s.entry(x, base, obj)
+	e.ends = &between
+	return e, nil
 }
 
 // unlink marks a row in between for deletion.
-func (s *Session) unlink(op string, r *relation, mine value.Value, p unsafe.Pointer) error {
-	to, ok := s.byPtr[p]
-	if !ok {
-		return nil
+func (s *Session) unlink(op string, r *relation, from *entry, mine value.Value, p unsafe.Pointer) error {
+	to := s.byPtr.get(p)
+	if to == nil || to.rowGone() {
+		return nil // the row in between has gone with it
 	}
 	theirs, known := to.settled(r.Foreign)
 	x, key, err := s.linkRow(op, r, mine, theirs)
 	if err != nil || !known {
 		return err
 	}
-	e, ok := s.byID[identify(x.Model, key)]
+	e := s.byID.get(identify(x.Model, key))
 	switch {
-	case ok && e.state == Pending:
+	case e != nil && e.state == Pending:
 		s.log(e)
 		s.retire(e, Transient)
 		return nil
-	case !ok:
-		if e, err = s.linkOf(op, x, key); err != nil {
+	case e == nil && (from.state == Pending || to.state == Pending):
+		return nil // it was added again, and what was linked was not written
+	case e == nil:
+		if e, err = s.linkOf(op, x, key, ends{from, to}); err != nil {
 			return err
 		}
 	}
@@ -107,14 +157,11 @@ func (s *Session) unlink(op string, r *relation, mine value.Value, p unsafe.Poin
 }
 
 // linkOf makes the session know a row in between that the database has.
-func (s *Session) linkOf(op string, x *meta, key []value.Value) (*entry, error) {
-	base, obj := x.New()
-	for i, f := range x.Fields {
-		if err := f.Set(base, key[i]); err != nil {
-			return nil, x.fieldError(op, f, err)
-		}
+func (s *Session) linkOf(op string, x *meta, key []value.Value, between ends) (*entry, error) {
+	e, err := s.rowBetween(op, x, key, between)
+	if err != nil {
+		return nil, err
 	}
-	e := s.entry(x, base, obj)
 	s.log(e)
 	e.state, e.known, e.id, e.snapshot = Persistent, true, identify(x.Model, key), key
 	s.track(e)

@@ -36,9 +36,9 @@ func (l *loader) row(cells []value.Value) error {
 		l.key = append(l.key, cells[f.Index])
 	}
 	id := identify(l.x.Model, l.key)
-	e, ok := l.s.byID[id]
+	e := l.s.byID.get(id)
 	switch {
-	case !ok:
+	case e == nil:
 		base, obj := l.x.New()
 		e = l.s.entry(l.x, base, obj)
 		e.state, e.known, e.id = Persistent, true, id
@@ -63,6 +63,7 @@ func (l *loader) overwrite(e *entry, cells []value.Value) error {
 	if err := l.fill(e.base, cells); err != nil {
 		return err
 	}
+	e.keysStored()
 	l.s.followKeys(e)
 	return nil
 }

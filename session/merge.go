@@ -48,7 +48,7 @@ func unsetKey(x *meta, key []value.Value) bool {
 
 // entryFor returns the session's entry with a key, read from the database where it has none; nil without a row.
 func (s *Session) entryFor(ctx context.Context, op string, x *meta, key []value.Value) (*entry, error) {
-	if e, ok := s.byID[identify(x.Model, key)]; ok {
+	if e := s.byID.get(identify(x.Model, key)); e != nil {
 		return e, nil
 	}
 	r := &rowRead{read: read{m: x.Model}, key: key}

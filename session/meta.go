@@ -24,6 +24,7 @@ type meta struct {
 	stamped    []*model.Field // what Add and the flush fill in, and a rollback puts back
 	serverSide []*model.Field // what only the database knows after an insert
 	generated  []*model.Field // what only the database knows after an update
+	watched    []*model.Field // what is written where it has changed, and the key, which must not change
 	hooks      hooks
 	relations  []*relation
 	uniques    []unique
@@ -102,6 +103,9 @@ func (x *meta) classify(f *model.Field) {
 	}
 	if f.Generated != "" {
 		x.generated = append(x.generated, f)
+	}
+	if f.Key || !x.Immutable(f) && f != x.Updated && f != x.Version {
+		x.watched = append(x.watched, f)
 	}
 	if server || f == x.Created || f == x.Updated || f == x.Version || f == x.Deleted || x.stampsKey(f) {
 		x.stamped = append(x.stamped, f)

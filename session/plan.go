@@ -111,6 +111,9 @@ func (p *plan) writeOf(op string, e *entry) (*write, error) {
 	switch {
 	case e.unlisted:
 		return nil, nil
+	case e.state == Pending && e.loose():
+		s.drop(e)
+		return nil, nil
 	case e.state == Pending:
 		return p.insertOf(op, e)
 	case e.state == Persistent && e.doomed && e.Deleted == nil:
@@ -171,7 +174,7 @@ func (s *Session) rekey(op string, w *write) error {
 	if w.known && w.id == id {
 		return nil
 	}
-	if other, ok := s.byID[id]; ok && other != w.entry && !s.replace(w.entry, other) {
+	if other := s.byID.get(id); other != nil && other != w.entry && !s.replace(w.entry, other) {
 		return s.conflict(op, w.entry, other, key)
 	}
 	s.log(w.entry)

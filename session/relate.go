@@ -23,6 +23,7 @@ type relState struct {
 type filled struct {
 	f             *model.Field
 	before, value value.Value
+	stored        bool // the row has it, or it was taken back: it is the row that says what the key was
 }
 
 // wait says that a foreign key cannot be filled in yet: the database makes the key of the other row.
@@ -109,7 +110,7 @@ func (s *Session) relateEntry(op string, e *entry) error {
 // reach returns the entry of an object that a relation leads to; one that the session does not know is added, with want
 // filled in before its key is looked at.
 func (s *Session) reach(op string, r *relation, p unsafe.Pointer, want ...filled) (*entry, error) {
-	if e, ok := s.byPtr[p]; ok && e.Model == r.Target {
+	if e := s.byPtr.get(p); e != nil && e.Model == r.Target {
 		return e, nil
 	}
 	x, err := s.conn.meta(r.Target, op)
@@ -119,7 +120,7 @@ func (s *Session) reach(op string, r *relation, p unsafe.Pointer, want ...filled
 	if err := s.add(op, x, p, reflect.NewAt(r.Target.Type, p).Interface(), want...); err != nil {
 		return nil, err
 	}
-	return s.byPtr[p], nil
+	return s.byPtr.get(p), nil
 }
 
 // belongsTo fills in the foreign key of the row that the field points to. Where the two say different things, the one
@@ -210,21 +211,41 @@ func (s *Session) own(op string, e *entry, r *relation, p unsafe.Pointer, key va
 	if err != nil || child.doomed || child.state != Pending && child.state != Persistent {
 		return err
 	}
+	theirs, err := r.Foreign.Get(p)
+	switch {
+	case err != nil:
+		return child.fieldError(op, r.Foreign, err)
+	case known && theirs == key, slices.Contains(was, p):
+		return nil
+	case known && !child.asItWas(r.Foreign, theirs):
+		return s.disagree(op, child, r, r.Foreign)
+	}
+	if err := s.moveOut(op, child, r, e.base); err != nil {
+		return err
+	}
 	if !known {
 		child.waits = append(child.waits, wait{e, r.Foreign})
 		return nil
 	}
-	theirs, err := r.Foreign.Get(p)
-	if err != nil {
-		return child.fieldError(op, r.Foreign, err)
+	return s.fill(op, child, r.Foreign, key)
+}
+
+// moveOut makes a row that moves by a list show no other row that it belongs to. One that the program has just set is
+// another answer to the same question.
+func (s *Session) moveOut(op string, child *entry, list *relation, owner unsafe.Pointer) error {
+	for _, r := range child.relations {
+		if r.Kind != model.BelongsTo || r.Local != list.Foreign {
+			continue
+		}
+		switch p := r.One(child.base); p {
+		case nil, owner:
+		case child.relation(r).one:
+			s.setRelation(child, r, relState{})
+		default:
+			return s.disagree(op, child, r, r.Local)
+		}
 	}
-	switch {
-	case theirs == key, slices.Contains(was, p):
-		return nil
-	case child.asItWas(r.Foreign, theirs):
-		return s.fill(op, child, r.Foreign, key)
-	}
-	return s.disagree(op, child, r, r.Foreign)
+	return nil
 }
 
 // now returns what the field holds.
@@ -281,7 +302,7 @@ func (e *entry) waitsFor(f *model.Field) bool {
 // relation that changed.
 func (e *entry) asItWas(f *model.Field, v value.Value) bool {
 	for _, k := range e.filled {
-		if k.f == f && k.value == v {
+		if k.f == f && !k.stored && k.value == v {
 			return true
 		}
 	}
@@ -289,6 +310,13 @@ func (e *entry) asItWas(f *model.Field, v value.Value) bool {
 		return v == e.snapshot[f.Index]
 	}
 	return isUnset(f, v)
+}
+
+// keysStored makes the row say what the foreign keys were, and not what was filled in.
+func (e *entry) keysStored() {
+	for i := range e.filled {
+		e.filled[i].stored = true
+	}
 }
 
 // fill sets a foreign key, and remembers what it was for [entry.unstamp].
@@ -302,7 +330,7 @@ func (s *Session) fill(op string, e *entry, f *model.Field, v value.Value) error
 		i = len(e.filled)
 		e.filled = append(e.filled, filled{f: f, before: before})
 	}
-	e.filled[i].value = v
+	e.filled[i].value, e.filled[i].stored = v, false
 	return e.put(op, f, v)
 }
 
@@ -347,8 +375,8 @@ func (s *Session) followKeys(e *entry) {
 
 // refersTo reports whether the entry's row refers to the object at p.
 func (s *Session) refersTo(e *entry, r *relation, p unsafe.Pointer) bool {
-	to, ok := s.byPtr[p]
-	if !ok {
+	to := s.byPtr.get(p)
+	if to == nil {
 		return false
 	}
 	key, known := to.settled(r.Foreign)

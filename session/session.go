@@ -41,8 +41,8 @@ type Session struct {
 	prepared *sql.DB
 
 	tracked   sync.Mutex // protects byPtr for sessions of inner units, which only read it
-	byPtr     map[unsafe.Pointer]*entry
-	byID      map[identity]*entry
+	byPtr     byPtr
+	byID      byID
 	entries   []*entry // in the order in which they came
 	objects   slab[entry]
 	values    slab[value.Value]
@@ -239,19 +239,13 @@ func (s *Session) time() time.Time {
 
 // track makes the session know an object.
 func (s *Session) track(e *entry) {
-	if s.byPtr == nil {
-		s.byID = map[identity]*entry{}
-	}
 	s.tracked.Lock()
-	if s.byPtr == nil {
-		s.byPtr = map[unsafe.Pointer]*entry{}
-	}
-	s.byPtr[e.base] = e
+	s.byPtr.put(e)
 	s.tracked.Unlock()
 	s.entries = append(s.entries, e)
 	s.related = s.related || len(e.relations) > 0
 	if e.known {
-		s.byID[e.id] = e
+		s.byID.put(e)
 	}
 	if e.state == Persistent {
 		s.reads(e)
@@ -261,9 +255,7 @@ func (s *Session) track(e *entry) {
 // untrack makes it forget one. Its place in the list is given back by sweep.
 func (s *Session) untrack(e *entry) {
 	s.tracked.Lock()
-	if s.byPtr[e.base] == e {
-		delete(s.byPtr, e.base)
-	}
+	s.byPtr.remove(e)
 	s.tracked.Unlock()
 	s.unmap(e)
 	e.unlisted = true
@@ -271,8 +263,8 @@ func (s *Session) untrack(e *entry) {
 
 // unmap takes an entry out of the identity map.
 func (s *Session) unmap(e *entry) {
-	if e.known && s.byID[e.id] == e {
-		delete(s.byID, e.id)
+	if e.known {
+		s.byID.remove(e)
 	}
 }
 
@@ -280,7 +272,7 @@ func (s *Session) unmap(e *entry) {
 func (s *Session) identifyAs(e *entry, key []value.Value) {
 	s.unmap(e)
 	e.id, e.known = identify(e.Model, key), true
-	s.byID[e.id] = e
+	s.byID.put(e)
 }
 
 // sweep drops what was untracked from the list.
@@ -299,8 +291,8 @@ func (s *Session) sweep() {
 func (s *Session) tracks(p unsafe.Pointer) bool {
 	s.tracked.Lock()
 	defer s.tracked.Unlock()
-	e, ok := s.byPtr[p]
-	return ok && !e.free.Load()
+	e := s.byPtr.get(p)
+	return e != nil && !e.free.Load()
 }
 
 // enclosing calls f for the sessions of the units around this one, innermost first, until it returns true.

@@ -96,9 +96,14 @@ func (s *Session) revert(sp *Savepoint) {
 func (s *Session) revertEntry(u undo) {
 	e := u.e
 	s.unmap(e)
+	written := e.snapshot != nil && e.known
+	id := e.id
 	e.status = status{}
 	if u.was != nil {
 		e.status = *u.was
+	}
+	if other := s.byID.get(id); other != nil && written && e.state == Transient {
+		s.retire(other, Detached) // it was loaded after e was expunged, and the row has gone
 	}
 	e.free.Store(e.state == Detached)
 	if e.state == Transient {
@@ -108,13 +113,13 @@ func (s *Session) revertEntry(u undo) {
 	}
 	e.unlisted = false
 	s.tracked.Lock()
-	s.byPtr[e.base] = e
+	s.byPtr.put(e)
 	s.tracked.Unlock()
-	if e.known && e.state != Detached {
-		if other, ok := s.byID[e.id]; ok && other != e {
+	if e.known && (e.state == Pending || e.state == Persistent) {
+		if other := s.byID.get(e.id); other != nil && other != e {
 			s.retire(other, Detached) // it was loaded after e was expunged
 		}
-		s.byID[e.id] = e
+		s.byID.put(e)
 	}
 	if e.state == Pending && len(e.serverSide) > 0 {
 		model.MarkPending(e.base)

@@ -111,9 +111,9 @@ func (r *relatedRead) inMap(s *Session, v value.Value) (list []unsafe.Pointer, h
 	if r.rel.Kind != model.BelongsTo || !r.rel.Foreign.Key || len(r.m.Key) > 1 || r.untracked || r.q.Populate {
 		return nil, false
 	}
-	e, ok := s.byID[identify(r.m, []value.Value{v})]
+	e := s.byID.get(identify(r.m, []value.Value{v}))
 	switch {
-	case !ok:
+	case e == nil:
 		return nil, false
 	case e.present() == nil, r.softDeleted(e) && !r.q.ShowsDeleted():
 		return nil, true

@@ -144,9 +144,10 @@ func (w *write) written() {
 		return
 	}
 	e.snapshot = w.values
+	e.keysStored()
 	if w.op == opInsert {
 		e.state = Persistent
-		if w.s.key = e.appendKey(w.s.key[:0]); !e.known || w.s.byID[e.id] != e {
+		if w.s.key = e.appendKey(w.s.key[:0]); !e.known || w.s.byID.get(e.id) != e {
 			w.s.identifyAs(e, w.s.key)
 		}
 		if len(e.serverSide) > 0 {

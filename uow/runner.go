@@ -14,6 +14,7 @@ import (
 
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/scope"
+	"github.com/urutu-go/urutu/internal/timeout"
 )
 
 // Config is how a [Runner] is made. The zero value is usable.
@@ -34,8 +35,9 @@ type Config struct {
 
 // Runner runs operations as units of work. It is immutable and safe for concurrent use.
 type Runner struct {
-	cfg    Config
-	handle Handler
+	cfg     Config
+	commits *timeout.Group
+	handle  Handler
 }
 
 // NewRunner returns a runner; the interceptors are composed here, once.
@@ -43,7 +45,7 @@ func NewRunner(cfg Config) *Runner {
 	cfg.CommitTimeout = cmp.Or(cfg.CommitTimeout, 15*time.Second)
 	cfg.RollbackTimeout = cmp.Or(cfg.RollbackTimeout, 5*time.Second)
 	cfg.Interceptors = slices.Clone(cfg.Interceptors)
-	r := &Runner{cfg: cfg, handle: call}
+	r := &Runner{cfg: cfg, commits: timeout.New(cfg.CommitTimeout), handle: call}
 	for _, in := range slices.Backward(cfg.Interceptors) {
 		r.handle = in(r.handle)
 	}
@@ -205,7 +207,7 @@ func (r *Runner) commit(ctx context.Context, u *Unit) error {
 	if failed == nil && len(resources) == 0 {
 		return nil
 	}
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.CommitTimeout)
+	detached, cancel := r.commits.Context(context.WithoutCancel(ctx))
 	defer cancel()
 	if failed != nil {
 		return errors.Join(failed, r.rollbackAll(ctx, resources))

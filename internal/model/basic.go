@@ -74,6 +74,9 @@ func intCodec[T signed](typ value.Type, low, high int64) codec {
 	return codec{
 		typ:    typ,
 		encode: func(p unsafe.Pointer) (value.Value, error) { return value.OfInt(int64(*(*T)(p))), nil },
+		is: func(p unsafe.Pointer, snapshot value.Value) bool {
+			return snapshot.Kind() == value.Int && snapshot.Int() == int64(*(*T)(p))
+		},
 		decode: func(p unsafe.Pointer, v value.Value) error {
 			i, err := asInt(v)
 			if err != nil {
@@ -157,6 +160,9 @@ func stringCodec(w wish) codec {
 			}
 			return value.OfText(s), nil
 		},
+		is: func(p unsafe.Pointer, snapshot value.Value) bool {
+			return snapshot.Kind() == value.Text && snapshot.Str() == *(*string)(p)
+		},
 		decode: decodeString,
 	}
 }
@@ -225,6 +231,7 @@ func uuidCodec(w wish) (codec, error) {
 		c.encode = func(p unsafe.Pointer) (value.Value, error) { return value.OfText(value.FormatUUID(get(p))), nil }
 	default:
 		c.encode = func(p unsafe.Pointer) (value.Value, error) { return value.OfUUID(get(p)), nil }
+		c.is = func(p unsafe.Pointer, snapshot value.Value) bool { return value.OfUUID(get(p)) == snapshot }
 	}
 	c.decode = func(p unsafe.Pointer, v value.Value) error {
 		u, err := asUUID(v)
