@@ -6,7 +6,7 @@ CLIENTS ?= 32
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint bench fuzz verify tidy services shop load
+.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,11 @@ race: ## the tests of one package, with the race detector: make race PKG=./sessi
 lint: ## gofmt and golangci-lint over every module
 	scripts/lint.sh
 
-bench: ## every benchmark of every module
+bench: ## urutu against its peers: prints the table and puts it into docs/performance.md, with its drawing
+	@exports=$$(scripts/services.sh) && eval "$$exports" && cd bench && \
+		go run . -page ../docs/performance.md -out ../docs/performance.svg
+
+benchmarks: ## the Go benchmarks of every module, with their allocations
 	@for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench . -benchmem ./...) || exit 1; done
 
 fuzz: ## every fuzz target, FUZZTIME each (default 30s)

@@ -86,10 +86,10 @@ func TestExplicitTransaction(t *testing.T) {
 		t.Error("no BEGIN where the server would begin another transaction than is wanted")
 	}
 
-	f = setup(t)
-	c = asked(f)
-	c.Release()
+	f = setup(t, func(cfg *driver.Config) { cfg.MaxOpen, cfg.MaxIdle = 1, 1 })
 	c = f.acquire()
+	f.must(c, nil, driver.Stay, statement(createUsers))
+	f.must(c, begin, driver.Commit, insertUser(1, "a"))
 	sql := c.(driver.SQLConn).SQLConn()
 	if !f.says(c, begin, insertUser(2, "b")) {
 		t.Error("no BEGIN on a connection that was lent on")
@@ -119,7 +119,9 @@ func TestImplicitTransactionFails(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	c := asked(f)
-	f.must(c, nil, driver.Stay, statement("ALTER TABLE users ADD UNIQUE (email) DEFERRABLE INITIALLY DEFERRED"))
+	f.must(c, nil, driver.Stay, statement(
+		"ALTER TABLE users DROP CONSTRAINT users_email_key, ADD UNIQUE (email) DEFERRABLE INITIALLY DEFERRED",
+	))
 	for _, p := range []struct {
 		name string
 		at   int
