@@ -33,7 +33,7 @@ func (s *mSession) nested(ctx context.Context, st mStep) {
 	w.depth++
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err, panicked := caught(func() error {
+	panicked, err := caught(func() error {
 		return session.Nested(inner, func(ctx context.Context) error {
 			entered = true
 			refused, n := s.flushed()

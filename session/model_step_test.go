@@ -76,7 +76,7 @@ func (w *mWorld) unit(steps []mStep, end mStep) {
 	var s *mSession
 	w.log("Do {")
 	w.depth++
-	err, panicked := caught(func() error {
+	panicked, err := caught(func() error {
 		return w.f.Do(context.Background(), func(ctx context.Context) error {
 			s = w.begin()
 			s.steps(ctx, steps)
@@ -118,14 +118,14 @@ func (w *mWorld) finish(end mStep) error {
 }
 
 // caught calls f and returns what it panics with.
-func caught(f func() error) (err error, panicked any) { //nolint:revive // the panic comes last
+func caught(f func() error) (panicked any, err error) {
 	defer func() {
 		panicked = recover()
 		if panicked != nil && panicked != errProgram { //nolint:errorlint // the very value
 			panic(panicked)
 		}
 	}()
-	return f(), nil
+	return nil, f()
 }
 
 // end does to the model what the end of a unit does.
