@@ -6,7 +6,9 @@
 //
 // A script travels as one burst: BEGIN, all statements, a Sync, COMMIT and another Sync are written at once, and the
 // answers are read afterwards. So a unit of work costs one round trip, whatever it writes; and a failed one costs one
-// too, since PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK and the connection is free again.
+// too, since PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK and the connection is free again. A
+// script that is a whole transaction goes without BEGIN and COMMIT, as all statements and one Sync, which PostgreSQL
+// commits or rolls back as a whole too.
 // The types of all parameters are known, so that even the first use of a statement needs no round trip of its own.
 //
 // The only pool is that of database/sql, which any library for it can share. An idle connection is not pinged before
@@ -22,7 +24,8 @@
 // start-up parameter but DateStyle, which poolers know. The names of prepared statements are made of their texts, so that
 // a pooler that nobody has told us of makes units fail, and none run another client's statement.
 //
-// Every BEGIN names its isolation level, whatever the server's default is. Outside a transaction the queries of a
+// Every BEGIN names its isolation level, whatever the server's default is; where there is none, the connection has said
+// before that its default is the level that is wanted, and was not lent on. Outside a transaction the queries of a
 // script share one burst, while each other statement has its own, and stands by itself.
 //
 // # Lifecycle
