@@ -18,6 +18,7 @@ import (
 )
 
 var outcomeCases = []testCase{
+	{"case_076_stale_version_in_one_trip_commit", case076},
 	{"case_077_constraint_or_serialization_error_at_commit", case077},
 	{"case_078_commit_answered_with_rollback", case078},
 	{"case_079_swallowed_statement_error", withFixture(case079)},
