@@ -189,7 +189,7 @@ func (s *pgStage) compareAll(ctx context.Context, sync bool, delay time.Duration
 func (s *pgStage) compare(ctx context.Context, w workload, peers []peer, r *result) error {
 	s.proxy.SetDelay(0)
 	batch := w.batch
-	if r.Delay > 0 {
+	if r.Delay > 0 && w.kind < tracked {
 		batch = 1
 	}
 	if err := r.measure(ctx, w, batch, s.plan, s.contenders, peers, s.db.data, func() { s.proxy.SetDelay(r.Delay) }); err != nil {

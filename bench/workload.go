@@ -46,9 +46,11 @@ const products = 1000
 
 // workload is what is measured.
 type workload struct {
-	name  string
-	kind  kind
-	batch int // how often it is done in one turn where there is no delay
+	name string
+	kind kind
+	// batch is how often it is done in one turn where there is no delay: enough for each peer to pay for what the garbage
+	// collector does with its own garbage, and not for that of others.
+	batch int
 	run   func(ctx context.Context, p peer, d *data) error
 }
 
@@ -85,9 +87,9 @@ func workloads() []workload {
 		{"order, 10 lines, 10 stocks", unit, 4, func(ctx context.Context, p peer, d *data) error {
 			return p.Order(ctx, d.customer, d.next(10))
 		}},
-		{"1,000 updates", unit, 1, func(ctx context.Context, p peer, _ *data) error { return p.UpdateMany(ctx) }},
+		{"1,000 updates", unit, 2, func(ctx context.Context, p peer, _ *data) error { return p.UpdateMany(ctx) }},
 		{"64 units at once, pool of 8", unit, 1, func(ctx context.Context, p peer, _ *data) error { return atOnce(ctx, p) }},
-		{"1,000 inserts", bulk, 1, func(ctx context.Context, p peer, _ *data) error { return p.InsertMany(ctx, products) }},
+		{"1,000 inserts", bulk, 2, func(ctx context.Context, p peer, _ *data) error { return p.InsertMany(ctx, products) }},
 		{"get by key", tracked, 8, func(ctx context.Context, p peer, d *data) error { return p.Get(ctx, d.next(1)[0]) }},
 		{"get by key, untracked", plain, 8, func(ctx context.Context, p peer, d *data) error {
 			if u, ok := p.(untracking); ok {
@@ -95,8 +97,8 @@ func workloads() []workload {
 			}
 			return p.Get(ctx, d.next(1)[0])
 		}},
-		{"1,000 rows", tracked, 1, func(ctx context.Context, p peer, _ *data) error { return p.Read(ctx) }},
-		{"1,000 rows, untracked", plain, 1, func(ctx context.Context, p peer, _ *data) error {
+		{"1,000 rows", tracked, 16, func(ctx context.Context, p peer, _ *data) error { return p.Read(ctx) }},
+		{"1,000 rows, untracked", plain, 16, func(ctx context.Context, p peer, _ *data) error {
 			if u, ok := p.(untracking); ok {
 				return u.ReadUntracked(ctx)
 			}

@@ -172,7 +172,7 @@ func IsModified[T any](ctx context.Context, obj *T) (bool, error) {
 			return nil
 		}
 		changed, err := e.changes(op)
-		modified = !changed.empty()
+		modified = !changed.empty() || len(e.waits) > 0
 		return err
 	})
 	return modified, err

@@ -259,5 +259,5 @@ func (s *Session) hasChanges(only *meta) bool {
 
 func (e *entry) isDirty() bool {
 	changed, err := e.changes("session")
-	return err != nil || !changed.empty()
+	return err != nil || !changed.empty() || len(e.waits) > 0
 }

@@ -201,7 +201,7 @@ func (g *graph) block(all []*write) {
 		w.behind = false
 	}
 	for _, w := range all {
-		if slices.ContainsFunc(w.waits, func(k wait) bool { return !k.f.Nullable }) {
+		if len(w.waits) > 0 && w.op == opUpdate || slices.ContainsFunc(w.waits, func(k wait) bool { return !k.f.Nullable }) {
 			w.hold()
 			continue
 		}

@@ -63,33 +63,56 @@ type ends struct{ one, other *entry }
 // have reports whether e is one of them.
 func (n *ends) have(e *entry) bool { return n != nil && (n.one == e || n.other == e) }
 
-// link adds a row in between, unless it is there. One that is there for an object whose key another one takes over goes
-// with its object.
+// gone reports whether the row of one of them is not there any more.
+func (n *ends) gone() bool { return n.one.rowGone() || n.other.rowGone() }
+
+// link adds a row in between, unless it is there.
 func (s *Session) link(op string, r *relation, between ends, mine, theirs value.Value) error {
 	x, key, err := s.linkRow(op, r, mine, theirs)
 	if err != nil {
 		return err
 	}
-	if e := s.byID.get(identify(x.Model, key)); e != nil {
-		same := e.ends.have(between.one) && e.ends.have(between.other)
-		switch {
-		case e.ends.one.rowGone() || e.ends.other.rowGone():
-			s.drop(e)
-		case e.doomed != same:
-			return nil
-		default:
-			s.log(e)
-			e.doomed = !same
-			if same {
-				return nil
-			}
-		}
+	if e := s.byID.get(identify(x.Model, key)); e != nil && s.linked(e, between) || e == nil && between.loaded(r) {
+		return nil
 	}
 	e, err := s.rowBetween(op, x, key, between)
 	if err != nil {
 		return err
 	}
 	return s.begin(op, e)
+}
+
+// linked reports whether the row in between that has the key is the one between these two. One between others, of which
+// one gives its key to another object, makes room for it.
+func (s *Session) linked(e *entry, between ends) bool {
+	s.log(e)
+	switch {
+	case e.state == Deleted || e.state == Detached: // its row was deleted
+		s.unmap(e)
+	case e.ends.gone():
+		s.drop(e)
+	case e.ends.have(between.one) && e.ends.have(between.other):
+		e.doomed = false
+		return true
+	case e.state == Pending:
+		s.retire(e, Transient)
+	default:
+		e.doomed = true
+	}
+	return false
+}
+
+// loaded reports whether the other end of r was loaded, and had the one among its elements.
+func (n *ends) loaded(r *relation) bool {
+	if n.one.state != Persistent || n.other.state != Persistent {
+		return false
+	}
+	for _, back := range n.other.relations {
+		if back.Link == r.Link && back.LinkLocal == r.LinkForeign && slices.Contains(n.other.relation(back).many, n.one.base) {
+			return true
+		}
+	}
+	return false
 }
 
 // loose reports whether a row in between is not to be added, because one of those that it refers to goes or has gone.
@@ -100,7 +123,7 @@ func (e *entry) loose() bool {
 
 // drop forgets a row in between of which one end has gone. Where that is only about to go, it may yet stay.
 func (s *Session) drop(e *entry) {
-	if !e.ends.one.rowGone() && !e.ends.other.rowGone() {
+	if !e.ends.gone() {
 		return
 	}
 	s.log(e)
@@ -140,6 +163,8 @@ func (s *Session) unlink(op string, r *relation, from *entry, mine value.Value, 
 	}
 	e := s.byID.get(identify(x.Model, key))
 	switch {
+	case e != nil && (e.state == Deleted || e.state == Detached || e.ends.gone()):
+		return nil // it was unlinked from the other end, or went with one
 	case e != nil && e.state == Pending:
 		s.log(e)
 		s.retire(e, Transient)

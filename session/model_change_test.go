@@ -11,12 +11,15 @@ import (
 	"github.com/urutu-go/urutu/session"
 )
 
+// mKinds are the tables of objects.
+var mKinds = []*mTable{mShelves, mBoxes, mBranches, mStickers, mTwigs, mMemos}
+
 // mTexts are what texts are set to: the zero value among them.
 var mTexts = []string{"a", "b", "", "c"}
 
 // addNew adds a new object, with relations that lead to what is there and to what is new.
 func (s *mSession) addNew(ctx context.Context, st mStep) {
-	o := s.newObject([]*mTable{mShelves, mBoxes, mBranches, mMemos, mStickers}[st.a%5], st)
+	o := s.newObject(mKinds[st.a%6], st)
 	s.addObject(ctx, o)
 }
 
@@ -37,9 +40,9 @@ func (s *mSession) newObject(t *mTable, st mStep) *mObject {
 			s.hold(child, mBoxes.parent, mHeld{})
 			s.hold(o, t.children, mHeld{many: []*mObject{child}, set: true})
 		}
-	case mBoxes, mBranches:
+	case mBoxes, mBranches, mTwigs:
 		if st.c >= 0 {
-			s.moveTo(o, mStep{a: st.b, b: st.a / 5, c: st.c % 8})
+			s.moveTo(o, mStep{a: st.b, b: st.a / 6, c: st.c % 8})
 		}
 		if sticker := s.pick(st.b, linkable(mStickers)); t == mBoxes && sticker != nil && st.b%3 == 0 {
 			s.hold(o, t.links, mHeld{many: []*mObject{sticker}, set: true})
@@ -74,8 +77,8 @@ func (s *mSession) place(n int) int64 {
 // assign sets a field and says so.
 func (s *mSession) assign(o *mObject, column string, value any) {
 	shown := value
-	if id, ok := value.(uuid.UUID); ok {
-		shown = "key of " + s.w.nameOf(id)
+	if to := o.table.refersTo(column); to != nil && value != nil {
+		shown = "key of " + s.w.origin(to, value)
 	}
 	s.w.log("%s.%s = %v", o.name, column, shown)
 	s.w.set(o, column, value)
@@ -89,7 +92,7 @@ func (s *mSession) hold(o *mObject, r *mRel, h mHeld) {
 
 // addObject adds any object, and the model knows what must come of it.
 func (s *mSession) addObject(ctx context.Context, o *mObject) {
-	if key := o.key(); o.table.serial && key != nil && !o.live() && !s.w.spent[key] && s.rows[o.table][key] == nil {
+	if key := o.key(); o.table.serial && key != nil && !o.live() && o.state != session.Deleted && !s.w.spent[mID{o.table, key}] && s.rows[o.table][key] == nil {
 		s.assign(o, "id", int64(0)) // the database may give it away again
 	}
 	other := s.byKey[mID{o.table, o.key()}]
@@ -149,7 +152,7 @@ func (s *mSession) change(_ context.Context, st mStep) {
 		return
 	}
 	columns := map[*mTable][]string{
-		mShelves: {"name", "label", "place"}, mBoxes: {"name"}, mStickers: {"name", "status"}, mBranches: {"name"}, mMemos: {"name", "note"},
+		mShelves: {"name", "label", "place"}, mBoxes: {"name"}, mStickers: {"name", "status"}, mBranches: {"name"}, mTwigs: {"name"}, mMemos: {"name", "note"},
 	}[o.table]
 	column := columns[st.b%len(columns)]
 	var value any = mTexts[st.c%4]
@@ -198,7 +201,7 @@ var mWays = []string{"key", "key", "key", "list", "list", "field and list", "fie
 
 func (s *mSession) moveTo(o *mObject, st mStep) {
 	r, way := o.table.parent, mWays[st.c%8]
-	parent := s.pick(st.a, func(p *mObject) bool { return p.table == r.to && p.live() && !p.doomed && p.key() != nil })
+	parent := s.pick(st.a, func(p *mObject) bool { return p.table == r.to && p.stays() && (p.key() != nil || r.to.serial) })
 	if way == "leave" && r.null {
 		s.leave(o, st)
 		return
@@ -211,12 +214,16 @@ func (s *mSession) moveTo(o *mObject, st mStep) {
 		way = map[bool]string{true: "key", false: "field"}[way == "key"]
 	}
 	o.moved = true
+	if way == "key" && parent.key() == nil {
+		way = "field"
+	}
 	if way == "key" {
 		o.keyed = true
 		s.assign(o, r.fk, parent.key())
 		return
 	}
-	if _, filled := o.before()[r.fk]; o.state == session.Pending && !filled && o.fk() != nil {
+	if _, filled := o.before()[r.fk]; o.state == session.Pending && (!filled || o.keyed) && o.fk() != nil {
+		o.keyed = false
 		s.assign(o, r.fk, r.unset()) // of a new object, one thing says where it belongs
 	}
 	if way != "list" {
@@ -267,11 +274,33 @@ func (s *mSession) linkStep(_ context.Context, st mStep) {
 	h := o.now[o.table.links.field]
 	if h.has(other) {
 		h.many = slices.DeleteFunc(slices.Clone(h.many), func(x *mObject) bool { return x == other })
+		if back := other.now[other.table.links.field]; back.has(o) && (o.key() == nil || other.key() == nil) {
+			back.many = slices.DeleteFunc(slices.Clone(back.many), func(x *mObject) bool { return x == o })
+			s.hold(other, other.table.links, back) // before there is a row, one end is as good as the other
+		}
 	} else {
 		h.many = append(slices.Clone(h.many), other)
 	}
 	h.set = true
 	s.hold(o, o.table.links, h)
+}
+
+// unlinkStep takes a sticker off a box, or a box from a sticker, as they are stored.
+func (s *mSession) unlinkStep(ctx context.Context, st mStep) {
+	o := s.pick(st.a, func(o *mObject) bool {
+		return o.state == session.Persistent && (linkable(mBoxes)(o) || linkable(mStickers)(o))
+	})
+	if o == nil {
+		return
+	}
+	r := o.table.links
+	if len(o.now[r.field].many) == 0 {
+		s.loadRelation(ctx, o, r)
+	}
+	if many := o.now[r.field].many; len(many) > 0 && !s.failed && linkable(r.to)(many[0]) {
+		o.moved, many[0].moved = true, true
+		s.hold(o, r, mHeld{many: many[1:], set: true})
+	}
 }
 
 // remove deletes an object, sometimes with what belongs to it.
@@ -334,9 +363,7 @@ func (s *mSession) expunge(ctx context.Context, st mStep) {
 		delete(s.byKey, id)
 	}
 	o.state, o.doomed = session.Detached, false
-	for _, r := range o.table.rels() {
-		s.w.hold(o, r, mHeld{})
-	}
+	s.w.isolate(o)
 }
 
 // merge brings the state of an object that the session does not know into it.
@@ -345,7 +372,8 @@ func (s *mSession) merge(ctx context.Context, st mStep) {
 	from := s.pick(st.a, func(o *mObject) bool {
 		id := mID{o.table, o.key()}
 		to, row := s.byKey[id], s.rows[o.table][id.key]
-		return id.key != nil && (to == nil || !to.moved && !to.keyed) && row["deleted_at"] == nil && o.fields["deleted_at"] == nil
+		made := o.table.serial && row == nil && !s.w.spent[id] // the database may give the key away again
+		return id.key != nil && !made && o.waits == nil && (to == nil || !to.moved && !to.keyed) && row["deleted_at"] == nil && o.fields["deleted_at"] == nil
 	})
 	if from == nil {
 		return

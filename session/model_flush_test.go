@@ -18,10 +18,20 @@ type mWrite struct {
 // kept are the columns that a program does not change: the session or the database does.
 var kept = []string{"id", "created_at", "updated_at", "version", "deleted_at", "length"}
 
+// written returns the fields as they are written, with the object that is waited for in the place of its key.
+func (o *mObject) written() mRow {
+	if o.waits == nil {
+		return o.fields
+	}
+	r := maps.Clone(o.fields)
+	r[o.table.parent.fk] = o.waits.id()
+	return r
+}
+
 // dirty returns the columns in which a stored object differs from its row.
 func (o *mObject) dirty() (columns []string) {
 	for _, c := range o.table.columns {
-		if !slices.Contains(kept, c.name) && o.fields[c.name] != o.row[c.name] {
+		if !slices.Contains(kept, c.name) && o.written()[c.name] != o.row[c.name] {
 			columns = append(columns, c.name)
 		}
 	}
@@ -31,7 +41,7 @@ func (o *mObject) dirty() (columns []string) {
 // writes returns what a flush has to write.
 func (s *mSession) writes() (all []mWrite) {
 	for _, o := range s.w.objs {
-		w := mWrite{o: o, table: o.table, old: o.row, new: o.fields}
+		w := mWrite{o: o, table: o.table, old: o.row, new: o.written()}
 		switch {
 		case o.state == session.Persistent && o.doomed && !o.table.soft:
 			w.new = nil
@@ -81,16 +91,20 @@ func (s *mSession) flush() (refused []fault.Kind, exchanges int) {
 	if circular(writes) {
 		return []fault.Kind{fault.DependencyCycle}, 0
 	}
-	exchanges = 1
-	if s.waits() {
-		exchanges = 2
-	}
+	exchanges = s.rounds(writes)
 	next, refused := s.apply(writes)
 	if len(refused) > 0 {
 		s.failed = true
+		s.inTx = s.inTx || len(s.w.f.trips()) > 1 // a part of it went well
 		return refused, exchanges
 	}
 	s.rows, s.inTx = next, true
+	for _, w := range writes {
+		if w.o != nil && w.old == nil && w.o.key() == nil {
+			s.adopt(w.o)
+		}
+	}
+	s.sync() // with the keys that are there now
 	for _, w := range writes {
 		s.settle(w)
 	}
@@ -178,7 +192,7 @@ func (s *mSession) updated(w mWrite, row mRow) mRow {
 
 // generate does what the database does by itself.
 func (t *mTable) generate(row mRow) {
-	if t.serial {
+	if _, ok := row["length"]; ok {
 		row["length"] = int64(len(row["name"].(string)))
 	}
 }
@@ -240,10 +254,6 @@ func (s *mSession) settle(w mWrite) {
 	}
 	id := mID{o.table, o.id()}
 	s.touched[id] = true
-	if o.state == session.Pending && o.key() == nil {
-		s.adopt(o)
-	}
-	id.key = o.id()
 	row := s.rows[o.table][id.key]
 	o.replaces, o.keyed = nil, false
 	switch {
@@ -273,24 +283,66 @@ func (s *mSession) settle(w mWrite) {
 	}
 }
 
-// adopt takes over the key that the database has made.
+// adopt takes over the key that the database has made, wherever the object stood for it.
 func (s *mSession) adopt(o *mObject) {
-	row := s.rows[o.table][o]
 	key := o.table.read(o.ptr)["id"]
 	_, taken := s.rows[o.table][key]
 	s.w.check(key != int64(0) && !taken, "%s: the key of the database is not there, or not new", o.name)
-	delete(s.rows[o.table], o)
-	row["id"] = key
-	s.rows[o.table][key] = row
-	o.fields["id"] = key
 	s.w.names[mID{o.table, key}] = o.name
-	for old, l := range s.rows[mLinks] {
-		if l["sticker_id"] == any(o) {
-			delete(s.rows[mLinks], old)
-			l["sticker_id"] = key
-			s.rows[mLinks][mLinks.key(l)] = l
+	for _, t := range mTables {
+		for at, row := range s.rows[t] {
+			if !row.adopt(o, key) {
+				continue
+			}
+			delete(s.rows[t], at)
+			s.rows[t][t.key(row)] = row
 		}
 	}
+	o.fields["id"] = key
+}
+
+// adopt puts a key in the place of the object that stood for it, and reports whether it did somewhere.
+func (r mRow) adopt(o *mObject, key any) (found bool) {
+	for column, v := range r {
+		if v == any(o) {
+			r[column], found = key, true
+		}
+	}
+	return found
+}
+
+// rounds returns the number of exchanges that a flush takes: one more for each key that the database has to make before
+// something can refer to it.
+func (s *mSession) rounds(writes []mWrite) int {
+	deep, most, circle := map[*mObject]int{}, 1, false
+	var depth func(r mRow) int
+	depth = func(r mRow) int {
+		n := 1
+		for column, v := range r {
+			o, waits := v.(*mObject)
+			if !waits || column == "id" {
+				continue
+			}
+			if _, under := deep[o]; !under {
+				deep[o] = 1
+				deep[o] = depth(o.written())
+			} else if deep[o] == 1 {
+				circle = true
+			}
+			n = max(n, deep[o]+1)
+		}
+		return n
+	}
+	for _, w := range writes {
+		most = max(most, depth(w.new))
+	}
+	preset := func(w mWrite) bool { return w.o != nil && w.old == nil && w.table == mTwigs && w.o.key() != nil }
+	circle = circle || most > 1 && slices.ContainsFunc(writes, preset) // one with a key may wait for one without
+	if circle || s.waits() && most == 1 {                              // some are written twice, or what waited turns out not to be needed
+		s.fetches = true
+		return 1
+	}
+	return most
 }
 
 // circular reports whether writes wait for each other in a way that a column which can be NULL does not help out of.

@@ -41,6 +41,10 @@ func (s *mSession) predicates(t *mTable, st mStep) mPredicate {
 		c := mBranchColumns
 		named.clauses = []query.Clause{query.Eq(&c.Name, text)}
 		some = []mPredicate{{"parent is null", []query.Clause{query.IsNull(&c.ParentID)}, null("parent_id")}}
+	case mTwigs:
+		c := mTwigColumns
+		named.clauses = []query.Clause{query.Eq(&c.Name, text)}
+		some = []mPredicate{{"parent is null", []query.Clause{query.IsNull(&c.ParentID)}, null("parent_id")}}
 	case mMemos:
 		c := mMemoColumns
 		named.clauses = []query.Clause{query.Eq(&c.Name, text)}
@@ -54,14 +58,18 @@ func (s *mSession) predicates(t *mTable, st mStep) mPredicate {
 	}
 	everything := mPredicate{"everything", nil, func(mRow) bool { return true }}
 	some = append(some, everything, everything, named)
-	return some[st.a/5%len(some)]
+	return some[st.a/6%len(some)]
 }
 
 // mChildrenOf is the condition that finds what belongs to a shelf or a branch.
 func mChildrenOf(o *mObject) []query.Clause {
 	key, _ := o.key().(uuid.UUID)
-	if o.table == mShelves {
+	switch o.table {
+	case mShelves:
 		return []query.Clause{query.Eq(&mBoxColumns.ShelfID, key)}
+	case mTwigs:
+		number, _ := o.key().(int64)
+		return []query.Clause{query.Eq(&mTwigColumns.ParentID, &number)}
 	}
 	return []query.Clause{query.Eq(&mBranchColumns.ParentID, &key)}
 }
@@ -92,7 +100,7 @@ func (s *mSession) asked(what string, quiet bool, err error, tables ...*mTable) 
 
 // find finds, counts or looks for rows, and gets what the model has.
 func (s *mSession) find(ctx context.Context, st mStep) {
-	t := []*mTable{mShelves, mBoxes, mBranches, mMemos, mStickers}[st.a%5]
+	t := mKinds[st.a%6]
 	p := s.predicates(t, st)
 	if st.do != "count" {
 		populate := st.do == "populate"
@@ -271,7 +279,8 @@ func (s *mSession) getMany(ctx context.Context, st mStep) {
 // refresh reads an object's row again.
 func (s *mSession) refresh(ctx context.Context, st mStep) {
 	o := s.pick(st.a, func(o *mObject) bool {
-		return o.state == session.Persistent && s.byKey[mID{o.table, o.key()}] == o || st.b%5 == 4 && !o.live()
+		linking := slices.ContainsFunc(s.links, func(l mLink) bool { return !l.stored && (l.box == o || l.sticker == o) })
+		return o.state == session.Persistent && !linking && o.waits == nil && s.byKey[mID{o.table, o.key()}] == o || st.b%5 == 4 && !o.live()
 	})
 	if o == nil {
 		return
@@ -290,7 +299,8 @@ func (s *mSession) refresh(ctx context.Context, st mStep) {
 			o.now[r.field], o.was[r.field] = mHeld{}, mHeld{}
 		}
 	}
-	o.agreed, o.moved, o.keyed = o.fk(), false, false
+	o.empty(s.w)
+	o.agreed, o.keyed = o.fk(), false
 	n := 0
 	if !quiet {
 		var refused []fault.Kind
@@ -305,8 +315,16 @@ func (s *mSession) refresh(ctx context.Context, st mStep) {
 		s.w.expect(what, err, fault.NotFound)
 		return
 	}
-	if s.w.expect(what, err) {
-		o.populate(row)
+	if !s.w.expect(what, err) {
+		return
+	}
+	o.populate(row)
+	for _, r := range o.table.rels() {
+		for _, x := range o.now[r.field].many {
+			if !x.live() { // a list that was brought back
+				s.w.forget(x)
+			}
+		}
 	}
 }
 

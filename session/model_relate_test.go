@@ -14,7 +14,7 @@ func (s *mSession) add(o *mObject) {
 		o.replaces = old
 	}
 	o.state, o.row, o.unset, o.emptied = session.Pending, nil, append(o.unset, mRow{}), nil
-	o.was, o.agreed = map[string]mHeld{}, nil
+	o.was, o.agreed, o.waits = map[string]mHeld{}, nil, nil
 	s.stamp(o)
 	for _, r := range o.table.rels() {
 		if r.toMany && !o.now[r.field].set {
@@ -63,11 +63,14 @@ func (s *mSession) stamp(o *mObject) {
 // sync brings relations and keys into agreement: what is reachable is added, and of a relation and its key the one that
 // was changed counts.
 func (s *mSession) sync() {
+	for _, o := range s.w.objs {
+		o.waits = nil
+	}
 	for i := 0; i < len(s.w.objs); i++ {
 		s.syncObject(s.w.objs[i])
 	}
 	for _, o := range s.w.objs {
-		o.moved = false
+		o.moved = o.waits != nil
 	}
 }
 
@@ -97,7 +100,10 @@ func (s *mSession) reach(o *mObject) {
 func (s *mSession) syncParent(o *mObject, r *mRel) {
 	now := o.now[r.field].one
 	if now != nil {
-		s.reach(now)
+		if s.reach(now); now.key() == nil {
+			s.await(o, r, now)
+			return
+		}
 	}
 	fieldChanged, keyChanged := now != o.was[r.field].one, o.fk() != o.agreed
 	if o.state == session.Pending && o.fk() == nil {
@@ -113,6 +119,15 @@ func (s *mSession) syncParent(o *mObject, r *mRel) {
 		s.fill(o, r.fk, nil)
 	}
 	o.was[r.field], o.agreed = o.now[r.field], o.fk()
+}
+
+// await makes an object wait for the key of what it is to belong to.
+func (s *mSession) await(o *mObject, r *mRel, parent *mObject) {
+	o.waits, o.moved = parent, true
+	if o.state == session.Pending && r.null && o.fk() != nil {
+		s.fill(o, r.fk, nil)
+		o.agreed = nil
+	}
 }
 
 // fill sets a foreign key, which is taken back where the object turns out not to be added.
@@ -133,12 +148,21 @@ func (s *mSession) syncChildren(o *mObject, r *mRel) {
 			continue
 		}
 		s.reach(child)
-		if child.live() && !child.doomed && child.fk() != o.key() {
+		switch {
+		case !child.stays() || child.fk() == o.key() && o.key() != nil:
+		case o.key() == nil:
+			s.await(child, r, o)
+			if field := r.to.parent.field; child.now[field].one != o {
+				child.now[field], child.was[field] = mHeld{}, mHeld{}
+			}
+		default:
 			s.fill(child, r.fk, o.key())
 			s.syncParent(child, r.to.parent)
 		}
 	}
-	o.was[r.field] = now
+	if o.key() != nil {
+		o.was[r.field] = now
+	}
 }
 
 // syncLinks: those that are new in the list are linked, those that have gone are not any more. A nil list says nothing.
@@ -170,9 +194,7 @@ func (s *mSession) link(box, sticker *mObject, linked bool) {
 	switch {
 	case i < 0 && linked:
 		s.links = append(s.links, mLink{box: box, sticker: sticker})
-	case i < 0 && (!box.live() || !sticker.live()): // the row went with the one that was deleted
-	case i < 0:
-		s.links = append(s.links, mLink{box: box, sticker: sticker, stored: true, doomed: true})
+	case i < 0: // it went with one of them, or was taken off from the other end
 	case linked || s.links[i].stored:
 		s.links[i].doomed = !linked
 	default:
@@ -182,7 +204,7 @@ func (s *mSession) link(box, sticker *mObject, linked bool) {
 
 // waits reports whether a row in between waits for a key that the database makes.
 func (s *mSession) waits() bool {
-	return slices.ContainsFunc(s.links, func(l mLink) bool { return l.sticker.key() == nil && l.box.stays() })
+	return slices.ContainsFunc(s.links, func(l mLink) bool { return l.sticker.key() == nil })
 }
 
 // drop makes the session forget an object that was only added.

@@ -12,7 +12,8 @@ import (
 )
 
 // The entities of the property test: a parent with constraints and its children, rows whose key the database makes, a
-// table in between, a tree, and rows that are only marked as deleted.
+// table in between, a tree with keys of the client and one with keys of the database, and rows that are only marked as
+// deleted.
 
 type mShelf struct {
 	entity.Table `db:"table:m_shelves"`
@@ -51,6 +52,15 @@ type mBranch struct {
 	ParentID *uuid.UUID `db:"parent_id,ref=m_branches"`
 	Parent   *mBranch   `rel:"parent_id"`
 	Children []*mBranch `rel:"m_branches.parent_id"`
+}
+
+type mTwig struct {
+	entity.Table `db:"table:m_twigs"`
+	entity.Serial
+	Name     string   `db:"name"`
+	ParentID *int64   `db:"parent_id,ref=m_twigs"`
+	Parent   *mTwig   `rel:"parent_id"`
+	Children []*mTwig `rel:"m_twigs.parent_id"`
 }
 
 type mMemo struct {
@@ -105,6 +115,7 @@ var (
 	mBoxes    = &mTable{name: "box", sql: "m_boxes", typ: reflect.TypeFor[mBox](), verbs: mVerbsOf[mBox]()}
 	mStickers = &mTable{name: "sticker", sql: "m_stickers", typ: reflect.TypeFor[mSticker](), serial: true, verbs: mVerbsOf[mSticker]()}
 	mBranches = &mTable{name: "branch", sql: "m_branches", typ: reflect.TypeFor[mBranch](), versioned: true, verbs: mVerbsOf[mBranch]()}
+	mTwigs    = &mTable{name: "twig", sql: "m_twigs", typ: reflect.TypeFor[mTwig](), serial: true, verbs: mVerbsOf[mTwig]()}
 	mMemos    = &mTable{name: "memo", sql: "m_memos", typ: reflect.TypeFor[mMemo](), versioned: true, dated: true, soft: true, verbs: mVerbsOf[mMemo]()}
 	mLinks    = &mTable{name: "link", sql: "m_box_stickers", typ: reflect.TypeFor[mBoxSticker]()}
 
@@ -119,7 +130,9 @@ func mConnect() []*mTable {
 	mStickers.links = &mRel{field: "Boxes", to: mBoxes, toMany: true}
 	mBranches.parent = &mRel{field: "Parent", fk: "parent_id", to: mBranches, null: true}
 	mBranches.children = &mRel{field: "Children", fk: "parent_id", to: mBranches, null: true, toMany: true}
-	all := []*mTable{mLinks, mBoxes, mShelves, mStickers, mBranches, mMemos}
+	mTwigs.parent = &mRel{field: "Parent", fk: "parent_id", to: mTwigs, null: true}
+	mTwigs.children = &mRel{field: "Children", fk: "parent_id", to: mTwigs, null: true, toMany: true}
+	all := []*mTable{mLinks, mBoxes, mShelves, mStickers, mBranches, mTwigs, mMemos}
 	for _, t := range all {
 		t.columns = mColumnsOf(t.typ, nil)
 	}
@@ -156,6 +169,21 @@ func mColumnsOf(t reflect.Type, at []int) (all []mColumn) {
 // mRow is a row, or what the fields of an object hold. Its values are comparable: nil, int64 (times too, in
 // microseconds), string and uuid.UUID.
 type mRow map[string]any
+
+// refersTo returns the table that a column with keys refers to, its own for the primary key, or nil.
+func (t *mTable) refersTo(column string) *mTable {
+	switch {
+	case column == "id":
+		return t
+	case column == "box_id":
+		return mBoxes
+	case column == "sticker_id":
+		return mStickers
+	case t.parent != nil && column == t.parent.fk:
+		return t.parent.to
+	}
+	return nil
+}
 
 // key returns the primary key of a row of the table.
 func (t *mTable) key(r mRow) any {

@@ -160,7 +160,7 @@ func (s *mSession) untouched(n int, tables ...*mTable) (mID, bool) {
 // elsewhereStep changes or deletes a row on another connection, past urutu.
 func (s *mSession) elsewhereStep(_ context.Context, st mStep) {
 	w := s.w
-	id, ok := s.untouched(st.a, mShelves, mBoxes, mStickers, mBranches, mMemos)
+	id, ok := s.untouched(st.a, mShelves, mBoxes, mStickers, mBranches, mTwigs, mMemos)
 	if !ok || s.oneWriter() {
 		return
 	}
@@ -302,7 +302,10 @@ func (s *mSession) load(ctx context.Context, st mStep) {
 	if o == nil {
 		return
 	}
-	r := o.table.rels()[st.b%len(o.table.rels())]
+	s.loadRelation(ctx, o, o.table.rels()[st.b%len(o.table.rels())])
+}
+
+func (s *mSession) loadRelation(ctx context.Context, o *mObject, r *mRel) {
 	if r == o.table.parent && o.fk() == nil {
 		return
 	}

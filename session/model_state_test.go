@@ -27,6 +27,7 @@ type mStatus struct {
 	// What its relations hold, what they held as relation and key last agreed, and what the key was then.
 	now, was map[string]mHeld
 	agreed   any
+	waits    *mObject // what it is to belong to, as soon as the database has made the key
 	unset    []mRow   // what fields held that adding it filled in, for each time that it was added
 	emptied  []string // to-many fields that were nil before
 	replaces *mObject // a doomed one with its key
@@ -162,13 +163,17 @@ func (s *mSession) rollback(i int) {
 		s.push()
 	}
 	for _, o := range s.w.objs {
+		if r := o.table.parent; r != nil && r.to.serial && !o.live() && o.fk() != nil && !s.w.spent[mID{r.to, o.fk()}] {
+			s.w.set(o, r.fk, r.unset()) // the database may give that key away again
+		}
 		if o.state == session.Detached {
 			s.w.forget(o)
+			s.w.isolate(o)
 		}
 	}
 }
 
-// empty takes a list that was brought back, and is empty, for what it is: whether it is nil is told by whether it was
+// empty takes a list that was brought back and is empty for what it is: whether it is nil is told by whether it was
 // loaded, which the model does not know.
 func (o *mObject) empty(w *mWorld) {
 	for _, r := range o.table.rels() {
@@ -190,14 +195,16 @@ func (o *mObject) unadd() {
 	}
 	o.state, o.doomed, o.row = session.Transient, false, nil
 	o.emptied, o.replaces, o.moved, o.keyed = nil, nil, false, false
-	o.was, o.agreed = map[string]mHeld{}, nil
+	o.was, o.agreed, o.waits = map[string]mHeld{}, nil, nil
 }
 
 // commit makes what the transaction sees the truth.
 func (s *mSession) commit() {
 	s.w.rows = s.rows.clone()
-	for key := range s.rows[mStickers] {
-		s.w.spent[key] = true
+	for _, t := range mTables {
+		for key := range s.rows[t] {
+			s.w.spent[mID{t, key}] = true
+		}
 	}
 	var gone []*mObject
 	for _, o := range s.w.objs {
@@ -211,6 +218,7 @@ func (s *mSession) commit() {
 	s.push()
 	for _, o := range gone {
 		s.w.forget(o)
+		s.w.isolate(o)
 	}
 }
 

@@ -31,7 +31,7 @@ func (p mProgram) GoString() string { return fmt.Sprintf("a program of %d steps"
 var mSteps = []string{
 	"add", "change", "add", "change", "move", "flush", "delete", "find", "get", "link", "nested", "change", "move", "readd",
 	"delete", "swap", "count", "refresh", "nested", "replace", "expunge", "load", "merge", "elsewhere", "new", "nested",
-	"rollback", "commit", "disagree", "end", "add", "change", "move", "link", "end", "many", "populate", "modified", "nested",
+	"rollback", "commit", "disagree", "end", "add", "unlink", "link", "change", "move", "link", "unlink", "end", "many", "populate", "modified", "nested",
 }
 
 func mStepOf(depth int) *rapid.Generator[mStep] {
@@ -93,9 +93,7 @@ func (w *mWorld) unit(steps []mStep, end mStep) {
 	for _, o := range w.objs {
 		w.compare(o)
 		o.mStatus = mStatus{fields: o.table.read(o.ptr), now: o.now, was: map[string]mHeld{}}
-		for _, r := range o.table.rels() {
-			w.hold(o, r, mHeld{})
-		}
+		w.isolate(o)
 	}
 	w.audit("after the unit")
 	w.f.clock.advance(1e9)
@@ -182,7 +180,7 @@ func (s *mSession) steps(ctx context.Context, steps []mStep) {
 
 func (s *mSession) step(ctx context.Context, st mStep) {
 	do := map[string]func(context.Context, mStep){
-		"add": s.addNew, "change": s.change, "swap": s.swap, "move": s.move, "link": s.linkStep, "delete": s.remove,
+		"add": s.addNew, "change": s.change, "swap": s.swap, "move": s.move, "link": s.linkStep, "unlink": s.unlinkStep, "delete": s.remove,
 		"readd": s.readd, "replace": s.replace, "expunge": s.expunge, "flush": s.flushStep, "find": s.find, "count": s.find,
 		"populate": s.find, "get": s.get, "many": s.getMany, "refresh": s.refresh, "merge": s.merge, "load": s.load,
 		"nested": s.nested, "rollback": s.rollbackStep, "commit": s.commitStep, "elsewhere": s.elsewhereStep,

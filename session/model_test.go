@@ -33,7 +33,7 @@ func TestModel(t *testing.T) {
 			t.Parallel()
 			f, plain := openModel(t, b)
 			rapid.Check(t, func(t *rapid.T) {
-				w := &mWorld{t: t, f: f, plain: plain, rows: mRows{}.clone(), made: map[*mTable]int{}, names: map[mID]string{}, spent: map[any]bool{}}
+				w := &mWorld{t: t, f: f, plain: plain, rows: mRows{}.clone(), made: map[*mTable]int{}, names: map[mID]string{}, spent: map[mID]bool{}}
 				w.clear()
 				w.run(mPrograms().Draw(t, "program"))
 				if w.wrong != "" {
@@ -57,7 +57,7 @@ func openModel(t *testing.T, b backend) (*fixture, *sql.DB) {
 	}
 	f := open(t, b)
 	f.do(t, func(ctx context.Context) error {
-		return session.CreateTables(ctx, (*mShelf)(nil), (*mBox)(nil), (*mSticker)(nil), (*mBranch)(nil), (*mMemo)(nil), (*mBoxSticker)(nil))
+		return session.CreateTables(ctx, (*mShelf)(nil), (*mBox)(nil), (*mSticker)(nil), (*mBranch)(nil), (*mTwig)(nil), (*mMemo)(nil), (*mBoxSticker)(nil))
 	})
 	driver, dsn := "pgx", f.url
 	if b.name != "postgres" {

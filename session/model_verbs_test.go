@@ -76,6 +76,7 @@ var (
 	mBoxColumns     = entity.Columns[mBox]()
 	mStickerColumns = entity.Columns[mSticker]()
 	mBranchColumns  = entity.Columns[mBranch]()
+	mTwigColumns    = entity.Columns[mTwig]()
 	mMemoColumns    = entity.Columns[mMemo]()
 )
 
@@ -90,6 +91,10 @@ func mWith(t *mTable, r *mRel) query.Relation {
 		return query.With(&mBoxColumns.Stickers, query.Populate)
 	case mStickers.links:
 		return query.With(&mStickerColumns.Boxes, query.Populate)
+	case mTwigs.parent:
+		return query.With(&mTwigColumns.Parent, query.Populate)
+	case mTwigs.children:
+		return query.With(&mTwigColumns.Children, query.Populate)
 	case mBranches.parent:
 		return query.With(&mBranchColumns.Parent, query.Populate)
 	default:

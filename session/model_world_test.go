@@ -27,7 +27,7 @@ type mWorld struct {
 	objs  []*mObject
 	made  map[*mTable]int
 	names map[mID]string // of rows, by the object that they came from
-	spent map[any]bool   // keys that the database has made, and does not make again
+	spent map[mID]bool   // keys that the database has made, and does not make again
 	depth int
 	// keyless has no key, which is right if it is rolled back.
 	keyless *mObject
@@ -130,6 +130,13 @@ func (w *mWorld) forget(gone *mObject) {
 	}
 }
 
+// isolate empties the object's own relations.
+func (w *mWorld) isolate(o *mObject) {
+	for _, r := range o.table.rels() {
+		w.hold(o, r, mHeld{})
+	}
+}
+
 // tidy makes objects that are not added agree with each other, as a program does before it adds them: each belongs where
 // its field says, or to the one list that it stands in.
 func (w *mWorld) tidy() {
@@ -151,6 +158,12 @@ func (w *mWorld) tidy() {
 		}
 	}
 	for _, o := range w.objs {
+		for _, r := range o.table.rels() {
+			leads := func(x *mObject) bool { return x.state == session.Transient && x.key() != nil }
+			if h := o.now[r.field]; o.state == session.Transient && r != o.table.children && (h.one != nil && leads(h.one) || slices.ContainsFunc(h.many, leads)) {
+				w.hold(o, r, mHeld{})
+			}
+		}
 		r := o.table.parent
 		if r == nil || o.state != session.Transient || !placed[o] && o.now[r.field].one == nil {
 			continue
@@ -170,20 +183,13 @@ func (w *mWorld) byPtr(ptr any) *mObject {
 
 // origin says which object a row came from.
 func (w *mWorld) origin(t *mTable, key any) string {
+	if o, ok := key.(*mObject); ok {
+		return o.name
+	}
 	if pair, ok := key.([2]any); ok {
 		return w.origin(mBoxes, pair[0]) + "-" + w.origin(mStickers, pair[1])
 	}
 	return cmp.Or(w.names[mID{t, key}], "?")
-}
-
-// nameOf says whose key a UUID is.
-func (w *mWorld) nameOf(id uuid.UUID) string {
-	for _, t := range mTables {
-		if name, ok := w.names[mID{t, id}]; ok {
-			return name
-		}
-	}
-	return "nobody"
 }
 
 // show prints a row, with names for keys.
@@ -194,22 +200,12 @@ func (w *mWorld) show(t *mTable, r mRow) string {
 	var b strings.Builder
 	for _, c := range t.columns {
 		v := r[c.name]
-		switch x := v.(type) {
-		case uuid.UUID:
-			to := t
-			if t.parent != nil && c.name == t.parent.fk {
-				to = t.parent.to
-			}
-			v = w.origin(to, x)
-			if x == uuid.Nil {
-				v = "zero"
-			}
-		case int64:
-			if strings.HasSuffix(c.name, "_at") {
-				v = time.UnixMicro(x).UTC().Format("15:04:05")
-			} else if strings.HasSuffix(c.name, "id") && x != 0 {
-				v = w.origin(mStickers, x)
-			}
+		switch to := t.refersTo(c.name); {
+		case v == uuid.Nil || v == int64(0) || v == nil:
+		case to != nil:
+			v = w.origin(to, v)
+		case strings.HasSuffix(c.name, "_at"):
+			v = time.UnixMicro(v.(int64)).UTC().Format("15:04:05")
 		}
 		fmt.Fprintf(&b, "%s=%v ", c.name, v)
 	}

@@ -187,8 +187,11 @@ func (s *Session) rekey(op string, w *write) error {
 func (p *plan) updateOf(op string, e *entry) (*write, error) {
 	s := p.s
 	changed, err := e.changes(op)
-	if err != nil || changed.empty() && !e.doomed {
+	if err != nil || changed.empty() && !e.doomed && len(e.waits) == 0 {
 		return nil, err
+	}
+	for _, k := range e.waits {
+		changed.set(k.f.Index) // it will be: others have to come behind that
 	}
 	s.log(e)
 	w := p.slab.one()

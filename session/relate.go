@@ -136,8 +136,7 @@ func (s *Session) belongsTo(op string, e *entry, r *relation) error {
 	}
 	key, known := to.settled(r.Foreign)
 	if !known {
-		e.waits = append(e.waits, wait{to, r.Local})
-		return nil
+		return s.await(op, e, to, r.Local)
 	}
 	mine, err := r.Local.Get(e.base)
 	if err != nil {
@@ -224,10 +223,26 @@ func (s *Session) own(op string, e *entry, r *relation, p unsafe.Pointer, key va
 		return err
 	}
 	if !known {
-		child.waits = append(child.waits, wait{e, r.Foreign})
-		return nil
+		return s.await(op, child, e, r.Foreign)
 	}
 	return s.fill(op, child, r.Foreign, key)
+}
+
+// await notes that a foreign key comes with the key of another row. A new row does not go to the one in between that it
+// was said to belong to before.
+func (s *Session) await(op string, e, on *entry, f *model.Field) error {
+	e.waits = append(e.waits, wait{on, f})
+	if e.state != Pending || !f.Nullable {
+		return nil
+	}
+	v, err := f.Get(e.base)
+	if err != nil {
+		return e.fieldError(op, f, err)
+	}
+	if isUnset(f, v) || !e.asItWas(f, v) {
+		return nil
+	}
+	return s.fill(op, e, f, value.Value{})
 }
 
 // moveOut makes a row that moves by a list show no other row that it belongs to. One that the program has just set is
@@ -237,9 +252,9 @@ func (s *Session) moveOut(op string, child *entry, list *relation, owner unsafe.
 		if r.Kind != model.BelongsTo || r.Local != list.Foreign {
 			continue
 		}
-		switch p := r.One(child.base); p {
-		case nil, owner:
-		case child.relation(r).one:
+		switch p, was := r.One(child.base), child.relation(r).one; {
+		case p == owner, p == nil && was == nil:
+		case p == nil, p == was:
 			s.setRelation(child, r, relState{})
 		default:
 			return s.disagree(op, child, r, r.Local)
@@ -302,8 +317,8 @@ func (e *entry) waitsFor(f *model.Field) bool {
 // relation that changed.
 func (e *entry) asItWas(f *model.Field, v value.Value) bool {
 	for _, k := range e.filled {
-		if k.f == f && !k.stored && k.value == v {
-			return true
+		if k.f == f && !k.stored {
+			return k.value == v || e.snapshot == nil && isUnset(f, v)
 		}
 	}
 	if e.snapshot != nil {

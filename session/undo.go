@@ -115,7 +115,7 @@ func (s *Session) revertEntry(u undo) {
 	s.tracked.Lock()
 	s.byPtr.put(e)
 	s.tracked.Unlock()
-	if e.known && (e.state == Pending || e.state == Persistent) {
+	if e.known && (e.state == Pending || e.state == Persistent || e.ends != nil) {
 		if other := s.byID.get(e.id); other != nil && other != e {
 			s.retire(other, Detached) // it was loaded after e was expunged
 		}

@@ -139,7 +139,9 @@ func (w *write) written() {
 	e.hooked = false
 	e.replaces = nil
 	if w.op == opDelete {
-		w.s.unmap(e)
+		if e.ends == nil { // of one in between, both of its ends want to know
+			w.s.unmap(e)
+		}
 		e.state, e.doomed = Deleted, false
 		return
 	}
