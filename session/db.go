@@ -35,6 +35,12 @@ type connection struct {
 	d      dialect.Dialect
 	marker string   // inserts a marker
 	metas  sync.Map // *model.Model -> *meta
+	staged shapes
+	bursts sync.Pool // of *burst, which are empty
+	// installed has the versions of the components that were found.
+	installed sync.Map // string -> int
+	// locals is what other packages keep for a connection.
+	locals sync.Map // reflect.Type -> a pointer to it
 	ids    idSource
 	waits  *timeout.Group // nil where a wait for a connection may take forever
 }

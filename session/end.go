@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/urutu-go/urutu/fault"
@@ -161,7 +162,9 @@ func (s *Session) rollBack(ctx context.Context, op string, objects bool) error {
 		s.revert(s.root)
 	}
 	s.failed = nil
+	staged := slices.DeleteFunc(s.staged, func(r stagedRows) bool { return !r.unit })
 	s.endTransaction()
+	s.staged = staged
 	return err
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
@@ -21,7 +22,12 @@ type Rows struct {
 	Values []value.Value
 }
 
-type stagedRows struct{ Rows }
+// stagedRows are rows that wait for the commit.
+type stagedRows struct {
+	Rows
+	by   Writer // renders them; nil for plain rows
+	unit bool   // they outlive a rollback by hand
+}
 
 // Stage adds rows to the session of ctx. They are written last, with the commit and only with it: no flush sends them
 // before. Rows staged inside a savepoint or an independent unit are dropped when that is rolled back. Rows of one table
@@ -36,18 +42,27 @@ func Stage(ctx context.Context, rows Rows) error {
 	if len(rows.Columns) == 0 || len(rows.Values)%len(rows.Columns) != 0 {
 		return s.fault(op, fault.Invalid, "the values are not whole rows of the columns")
 	}
+	rows.Values = slices.Clone(rows.Values)
+	return s.stage(op, stagedRows{Rows: rows})
+}
+
+func (s *Session) stage(op string, r stagedRows) error {
 	if s.opts.ReadOnly {
 		return s.fault(op, fault.ReadOnly, "the unit or its connection is read-only")
 	}
-	rows.Values = slices.Clone(rows.Values)
-	s.staged = append(s.staged, stagedRows{rows})
+	s.staged = append(s.staged, r)
 	return nil
 }
 
 // emitStaged appends the staged rows to a burst that commits.
 func (s *Session) emitStaged(b *burst) {
+	s.emitWriters(b)
 	for i := 0; i < len(s.staged); {
 		first := s.staged[i]
+		if first.by != nil {
+			i++
+			continue
+		}
 		values := first.Values
 		for i++; i < len(s.staged) && s.staged[i].sameShape(first.Rows); i++ {
 			values = append(values[:len(values):len(values)], s.staged[i].Values...)
@@ -57,22 +72,66 @@ func (s *Session) emitStaged(b *burst) {
 }
 
 func (r stagedRows) sameShape(o Rows) bool {
-	return r.Table == o.Table && slices.Equal(r.Columns, o.Columns)
+	return r.by == nil && r.Table == o.Table && slices.Equal(r.Columns, o.Columns)
 }
 
+// stagedStatement returns the statement that inserts rows with the values.
 func (s *Session) stagedStatement(r Rows, values []value.Value) driver.Statement {
-	n := len(values) / len(r.Columns)
-	st := driver.Statement{
-		SQL:   s.conn.d.Insert(dialect.Insert{Table: r.Table, Columns: r.Columns, Batch: n > 1}),
-		Args:  values,
-		Query: "insert " + r.Table,
-		Raw:   true,
-	}
-	for _, c := range r.Columns {
-		st.Types = append(st.Types, c.Type)
-	}
+	x := s.conn.staged.shape(s.conn.d, r)
+	st, n := x.one, len(values)/len(r.Columns)
 	if n > 1 {
-		st.Batch = n
+		st, st.Batch = x.many, n
 	}
+	st.Args = values
 	return st
+}
+
+// shape is how rows of one table and the same columns are inserted.
+type shape struct {
+	stagedRows
+	one, many driver.Statement // without values
+}
+
+// shapes are the shapes that a connection has met. They are few, since they stand in the code. It is safe for
+// concurrent use.
+type shapes struct{ list atomic.Pointer[[]*shape] }
+
+// maxShapes bounds how many are kept, should they not be few after all.
+const maxShapes = 64
+
+// shape returns the shape of rows.
+func (x *shapes) shape(d dialect.Dialect, r Rows) *shape {
+	for {
+		known := x.list.Load()
+		var list []*shape
+		if known != nil {
+			list = *known
+		}
+		for _, k := range list {
+			if k.sameShape(r) {
+				return k
+			}
+		}
+		k := newShape(d, r)
+		list = append(slices.Clip(list), k)
+		if len(list) > maxShapes || x.list.CompareAndSwap(known, &list) {
+			return k
+		}
+	}
+}
+
+func newShape(d dialect.Dialect, r Rows) *shape {
+	columns := slices.Clone(r.Columns)
+	insert := func(batch bool) driver.Statement {
+		st := driver.Statement{
+			SQL:   d.Insert(dialect.Insert{Table: r.Table, Columns: columns, Batch: batch}),
+			Query: "insert " + r.Table,
+			Raw:   true,
+		}
+		for _, c := range columns {
+			st.Types = append(st.Types, c.Type)
+		}
+		return st
+	}
+	return &shape{stagedRows: stagedRows{Rows: Rows{Table: r.Table, Columns: columns}}, one: insert(false), many: insert(true)}
 }

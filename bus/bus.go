@@ -1,0 +1,181 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/urutu-go/urutu/message"
+	"github.com/urutu-go/urutu/outbox"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/uow"
+)
+
+// Config is how a Bus is made. The zero value is usable.
+type Config struct {
+	// Connection is the name of the connection whose tables hold the messages. Defaults to the default connection.
+	Connection session.Name
+	// Interceptors wrap every handler, inside its unit of work; the first is the outermost.
+	Interceptors []uow.Interceptor
+	// Logger takes failures. Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+// Bus knows the handlers of a service. It is safe for concurrent use.
+type Bus struct {
+	db     *session.DB
+	cfg    Config
+	runner *uow.Runner
+
+	mu     sync.Mutex // protects what follows
+	groups map[string]map[string]*handler
+	wrong  []error
+}
+
+// New returns a bus without handlers.
+func New(db *session.DB, cfg Config) *Bus {
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	return &Bus{db: db, cfg: cfg, runner: db.Runner(cfg.Interceptors...), groups: map[string]map[string]*handler{}}
+}
+
+func (b *Bus) register(h *handler) {
+	if err := h.typ.Validate(); err != nil {
+		b.refuse("%v", err)
+		return
+	}
+	if h.typ.Kind == message.Task {
+		if h.Group != "" && h.Group != h.typ.Topic {
+			b.refuse("the task %q has the group %q: a task is handled by the group of its topic", h.typ.Topic, h.Group)
+			return
+		}
+		h.Group = h.typ.Topic
+	}
+	if err := message.ValidateGroup(h.Group); err != nil {
+		b.refuse("the handler of %q: %v", h.typ.Topic, err)
+		return
+	}
+	h.Concurrency = cmp.Or(max(h.Concurrency, 0), 8)
+	h.Unit.Timeout = cmp.Or(h.Timeout, h.Unit.Timeout, time.Minute)
+	if h.Unit.Timeout < 0 {
+		h.Unit.Timeout = 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.groups[h.Group] == nil {
+		b.groups[h.Group] = map[string]*handler{}
+	}
+	if b.groups[h.Group][h.typ.Topic] != nil {
+		b.mu.Unlock()
+		b.refuse("the group %q handles the topic %q twice", h.Group, h.typ.Topic)
+		b.mu.Lock()
+		return
+	}
+	b.groups[h.Group][h.typ.Topic] = h
+}
+
+// Worker returns a component that handles the messages of the registered handlers. Its role is "worker".
+func (b *Bus) Worker() *Worker { return &Worker{bus: b} }
+
+// Worker handles messages from its start until it is stopped. It may be started again.
+type Worker struct {
+	bus    *Bus
+	engine *outbox.Engine
+}
+
+// Name returns "worker".
+func (w *Worker) Name() string { return "worker" }
+
+// Role returns "worker".
+func (w *Worker) Role() string { return "worker" }
+
+// Start registers the groups with the database and begins to handle messages. Wrong registrations are
+// fault.Misconfigured, as is a database without the tables of outbox.Component.
+func (w *Worker) Start(ctx context.Context) error {
+	consumers, err := w.bus.consumers()
+	if err != nil {
+		return err
+	}
+	w.engine = outbox.NewEngine(w.bus.db, outbox.Config{Connection: w.bus.cfg.Connection, Logger: w.bus.cfg.Logger}, consumers...)
+	return w.engine.Start(ctx)
+}
+
+// StopIntake takes no new messages, and returns at once.
+func (w *Worker) StopIntake() {
+	if w.engine != nil {
+		w.engine.StopIntake()
+	}
+}
+
+// Stop takes no new messages and waits for those in hand. When ctx ends first their units are broken off, and they are
+// handled again later.
+func (w *Worker) Stop(ctx context.Context) error {
+	if w.engine == nil {
+		return nil
+	}
+	return w.engine.Stop(ctx)
+}
+
+// consumers returns one consumer for each group.
+func (b *Bus) consumers() ([]outbox.Consumer, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.wrong) > 0 {
+		return nil, errors.Join(b.wrong...)
+	}
+	var list []outbox.Consumer
+	for group, handlers := range b.groups {
+		c := outbox.Consumer{Destination: group, Limits: map[string]int{}}
+		for topic, h := range handlers {
+			c.Topics = append(c.Topics, topic)
+			c.Concurrency += h.Concurrency
+			c.Limits[topic] = h.Concurrency
+		}
+		slices.Sort(c.Topics)
+		c.Handle = func(ctx context.Context, d *outbox.Delivery) error { return b.handle(ctx, group, handlers[d.Topic], d) }
+		c.Retry = func(topic string) outbox.Retry {
+			if h := handlers[topic]; h != nil {
+				return h.Retry
+			}
+			return outbox.Retry{}
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// handle runs a handler as one unit of work, which acknowledges the message with its commit.
+func (b *Bus) handle(ctx context.Context, group string, h *handler, d *outbox.Delivery) error {
+	if h == nil {
+		return &outbox.Failure{Reason: outbox.Unknown, Park: true, Err: fmt.Errorf("the group %s has no handler for the topic %s", group, d.Topic)}
+	}
+	env, err := message.Unseal(d.Envelope)
+	switch {
+	case errors.Is(err, message.ErrNewer):
+		return &outbox.Failure{Reason: outbox.Newer, Park: true, Err: err}
+	case err != nil:
+		return &outbox.Failure{Reason: outbox.Undecodable, Park: true, Err: err}
+	case env.Version > h.typ.Version:
+		return &outbox.Failure{Reason: outbox.Newer, Park: true, Err: fmt.Errorf("it has version %d, the handler knows up to %d", env.Version, h.typ.Version)}
+	}
+	info := &Info{ID: d.ID, Topic: d.Topic, Key: d.Key, Headers: env.Headers, CreatedAt: d.CreatedAt, Failures: d.Failures}
+	flow := env.Headers.Flow()
+	flow[message.CausationID] = uuid.UUID(d.ID).String()
+	if flow[message.CorrelationID] == "" {
+		flow[message.CorrelationID] = flow[message.CausationID]
+	}
+	ctx = message.WithHeaders(context.WithValue(session.On(ctx, session.Default), infoKey{}, info), flow)
+	op := uow.Op{Kind: uow.Message, Name: group + " " + d.Topic, Options: h.Unit}
+	return reason(b.runner.Do(ctx, op, func(ctx context.Context) error {
+		if err := d.Acknowledge(ctx); err != nil {
+			return err
+		}
+		return h.handle(ctx, env.Version, d.Payload)
+	}))
+}

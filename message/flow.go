@@ -1,0 +1,41 @@
+package message
+
+import (
+	"context"
+	"maps"
+)
+
+type flowKey struct{}
+
+// WithHeaders returns a context in which every message that is published has these headers, besides those that flow
+// already. A transport calls it with what it trusts of a request.
+func WithHeaders(ctx context.Context, h Headers) context.Context {
+	if len(h) == 0 {
+		return ctx
+	}
+	all := maps.Clone(h)
+	for name, v := range Flowing(ctx) {
+		if _, ok := all[name]; !ok {
+			all[name] = v
+		}
+	}
+	return context.WithValue(ctx, flowKey{}, all)
+}
+
+// Flowing returns the headers that messages published in ctx have. They are not to be changed.
+func Flowing(ctx context.Context) Headers {
+	h, _ := ctx.Value(flowKey{}).(Headers)
+	return h
+}
+
+// Flow returns those of a message's headers that go on to the messages which its handler publishes: all but what is about
+// the message itself.
+func (h Headers) Flow() Headers {
+	out := Headers{}
+	for _, name := range [...]string{TraceParent, TraceState, CorrelationID, Tenant} {
+		if v, ok := h[name]; ok {
+			out[name] = v
+		}
+	}
+	return out
+}

@@ -1,0 +1,101 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/value"
+)
+
+// Delivery is a message in the hand of a consumer.
+type Delivery struct {
+	// ID identifies the message wherever it went.
+	ID [16]byte
+	// Topic and Key are its own; Key is "" for none.
+	Topic, Key string
+	// Envelope is what message.Unseal reads, and Payload what its publisher encoded.
+	Envelope, Payload []byte
+	// CreatedAt is when it was published.
+	CreatedAt time.Time
+	// Failures is how often handling it has failed before.
+	Failures int
+
+	id      int64
+	lane    *lane
+	home    *state
+	started bool // it is in hand
+}
+
+// Acknowledge makes the unit of work in ctx the one that has handled the message: its commit deletes the message, and
+// fails with fault.Stale if somebody else has handled it, or this process has lost the lane that it is in. It outlives a
+// rollback by hand.
+func (d *Delivery) Acknowledge(ctx context.Context) error {
+	retried := value.OfBool(d.Failures > 0)
+	owner, epoch := d.lane.owner()
+	return session.StageUnit(session.On(ctx, d.home.name), &d.home.acks, value.OfInt(int64(d.lane.dest.id)), value.OfInt(int64(d.lane.number)), value.OfInt(d.id),
+		value.OfUUID(owner), value.OfInt(epoch), retried)
+}
+
+const messageTable = "urutu_message"
+
+// acknowledgement deletes the message that a unit has handled.
+type acknowledgement struct {
+	once  sync.Once
+	gone  *query
+	retry *query
+}
+
+var _ session.Writer = (*acknowledgement)(nil)
+
+func (w *acknowledgement) prepare(d dialect.Dialect) {
+	text := "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND id = ?3 AND EXISTS" +
+		" (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.owner = ?4 AND l.epoch = ?5)"
+	if d.Features().Pipeline {
+		text = "WITH u AS (" + text + " RETURNING 1) SELECT ('urutu:stale:' || (count(*) + 1))::int FROM u HAVING count(*) = 0"
+	}
+	w.gone = prepare(d, "delete urutu_message", text, types(tDest, tSmall, tInt, tUUID, tInt))
+	w.retry = forgetRetry(d)
+}
+
+// forgetRetry deletes what was noted about a message's failures.
+func forgetRetry(d dialect.Dialect) *query {
+	return prepare(d, "delete urutu_message_retry",
+		"DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND id = ?3", types(tDest, tSmall, tInt))
+}
+
+// Statements implements session.Writer.
+func (w *acknowledgement) Statements(d dialect.Dialect, values []value.Value) []session.Written {
+	w.once.Do(func() { w.prepare(d) })
+	var list []session.Written
+	for ; len(values) > 0; values = values[6:] {
+		st := w.gone.with(values[:5]...)
+		st.Checked, st.Expect = true, 1
+		list = append(list, session.Written{Statement: st, Table: messageTable})
+		if values[5].Bool() {
+			list = append(list, session.Written{Statement: w.retry.with(values[:3]...)})
+		}
+	}
+	return list
+}
+
+// gone reports whether a unit failed because its message is not there any more, or not this process's to handle.
+func gone(err error) bool {
+	var e *fault.Error
+	return err == errBehind || errors.As(err, &e) && e.Kind == fault.Stale && e.Table == messageTable
+}
+
+// outage reports whether an error says nothing about the message: the database could not be asked. A unit whose outcome
+// is not known is one of these: its message is there if it was not committed.
+func outage(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.ConnectionLost, fault.OutcomeUnknown, fault.PoolTimeout:
+		return true
+	default:
+		return false
+	}
+}

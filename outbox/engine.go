@@ -1,0 +1,285 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/message"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// Engine moves messages from the tables of one connection to their consumers. Several processes share the work: each
+// lane of a destination is looked after by one of them at a time. It is safe for concurrent use.
+type Engine struct {
+	db      *session.DB
+	name    session.Name
+	logger  *slog.Logger
+	timing  timing
+	sql     *statements
+	home    *state
+	owner   [16]byte
+	ordered bool // messages become visible in the order of their numbers
+
+	mu    sync.Mutex // protects what follows, and everything in the destinations and their lanes
+	dests []*destination
+	ctx   context.Context // ended by Stop's deadline: breaks off what is in hand
+
+	waker  chan struct{}
+	intake context.Context // ended by StopIntake
+	close  context.CancelFunc
+	abort  context.CancelFunc
+	loops  sync.WaitGroup // the poll and the lease
+	hands  sync.WaitGroup // the workers
+}
+
+// timing is how long things take; tests shorten it.
+type timing struct {
+	lease, margin, renew, tick time.Duration
+	pollMin, pollMax           time.Duration
+	due, sweep                 time.Duration
+}
+
+var defaults = timing{
+	lease: 5 * time.Second, margin: time.Second, renew: 1500 * time.Millisecond, tick: 500 * time.Millisecond,
+	pollMin: 2 * time.Millisecond, pollMax: 250 * time.Millisecond,
+	due: 500 * time.Millisecond, sweep: 30 * time.Second,
+}
+
+// destination is a consumer and what this process has of its lanes.
+type destination struct {
+	Consumer
+	id      int32
+	lanes   map[int16]*lane
+	seen    map[int16]sighting // lanes of others
+	running map[string]int     // how many of a topic are in hand
+	ready   []*Delivery
+	some    *sync.Cond // something is ready, or the engine stops
+	held    int        // messages in memory
+	room    int        // how many there may be
+	moveAt  time.Time  // when messages that wait for their time are looked for
+	paused  time.Time  // nothing is handed out before, since the database or the broker does not answer
+	outage  time.Duration
+}
+
+// Config is how an engine is made.
+type Config struct {
+	// Connection is the name of the connection whose tables it works on. Defaults to the default connection.
+	Connection session.Name
+	// Logger takes failures. Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+// NewEngine returns an engine that has not started.
+func NewEngine(db *session.DB, cfg Config, consumers ...Consumer) *Engine {
+	e := &Engine{
+		db: db, name: cfg.Connection, logger: cmp.Or(cfg.Logger, slog.Default()), timing: defaults,
+		owner: uuid.New(), waker: make(chan struct{}, 1),
+	}
+	for _, c := range consumers {
+		d := &destination{Consumer: c, lanes: map[int16]*lane{}, seen: map[int16]sighting{}, running: map[string]int{}, some: sync.NewCond(&e.mu)}
+		d.Concurrency = cmp.Or(max(c.Concurrency, 0), 8)
+		d.room = min(max(32*d.Concurrency, 256), 4096)
+		if c.Send != nil {
+			d.Concurrency, d.room = 1, 4096
+		}
+		if d.Retry == nil {
+			d.Retry = func(string) Retry { return Retry{} }
+		}
+		e.dests = append(e.dests, d)
+	}
+	return e
+}
+
+// Start registers the destinations and their subscriptions and begins to work. The work has the values of ctx and
+// outlives it.
+func (e *Engine) Start(ctx context.Context) error {
+	const op = "outbox.Start"
+	ctx = session.On(e.db.Context(ctx), e.name)
+	home, err := stateOf(ctx, op)
+	if err != nil {
+		return err
+	}
+	d, err := e.db.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	e.home, e.sql, e.ordered = home, newStatements(d), d.Features().OneWriter
+	if err := e.register(ctx, op, d); err != nil {
+		return err
+	}
+	base := context.WithoutCancel(ctx)
+	e.ctx, e.abort = context.WithCancel(base)
+	e.intake, e.close = context.WithCancel(base)
+	home.join(e)
+	e.loops.Go(e.leaseLoop)
+	e.loops.Go(e.pollLoop)
+	for _, d := range e.dests {
+		for range d.Concurrency {
+			e.hands.Go(func() {
+				if d.Send != nil {
+					e.relay(d)
+				} else {
+					e.work(d)
+				}
+			})
+		}
+	}
+	return nil
+}
+
+// register stores the destinations and what they subscribe to, and reads their numbers.
+func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) error {
+	destinations, subscriptions, lanes := registerDestination(d), registerSubscription(d), registerLanes(d)
+	number := prepare(d, "select urutu_message_destination", "SELECT id FROM urutu_message_destination WHERE name = ?1", types(tText), tInt)
+	script := &driver.Script{Begin: &driver.TxOptions{}, End: driver.Commit}
+	var results collect
+	add := func(st driver.Statement, f func([]value.Value)) {
+		script.Statements = append(script.Statements, st)
+		results = append(results, f)
+	}
+	sorted := slices.SortedFunc(slices.Values(e.dests), func(a, b *destination) int { return cmp.Compare(a.Destination, b.Destination) })
+	for _, dest := range sorted {
+		if err := message.ValidateGroup(dest.Destination); err != nil {
+			return fault.Wrap(fault.Misconfigured, op, err)
+		}
+		name := value.OfText(dest.Destination)
+		add(destinations.with(name, value.OfInt(int64(lanesOf(d)))), nil)
+		for _, topic := range dest.Topics {
+			add(subscriptions.with(name, value.OfText(topic)), nil)
+		}
+		add(lanes.with(name), nil)
+		add(number.with(name), func(row []value.Value) { dest.id = int32(row[0].Int()) })
+	}
+	return e.db.Run(ctx, op, driver.Write, script, results)
+}
+
+// wake has the engine look for messages now.
+func (e *Engine) wake() {
+	select {
+	case e.waker <- struct{}{}:
+	default:
+	}
+}
+
+// StopIntake takes no new messages, and returns at once.
+func (e *Engine) StopIntake() {
+	if e.close == nil {
+		return
+	}
+	e.close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range e.dests {
+		d.some.Broadcast()
+	}
+}
+
+// Stop takes no new messages, waits for those in hand, and gives the lanes to others. When ctx ends first it breaks off
+// what is in hand, whose messages are handled again.
+func (e *Engine) Stop(ctx context.Context) error {
+	if e.close == nil {
+		return nil
+	}
+	e.StopIntake()
+	done := make(chan struct{})
+	go func() {
+		e.hands.Wait()
+		close(done)
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = &fault.Error{Kind: fault.StatementTimeout, Op: "outbox.Stop", Message: "messages were in hand and are handled again", Err: context.Cause(ctx)}
+		e.abort()
+		<-done
+	}
+	e.abort()
+	e.loops.Wait()
+	e.home.part(e)
+	e.close = nil
+	return errors.Join(err, e.giveBack(context.WithoutCancel(ctx)))
+}
+
+// work hands the ready messages of a destination to its consumer, one after the other.
+func (e *Engine) work(d *destination) {
+	for {
+		m := e.next(d)
+		if m == nil {
+			return
+		}
+		err := e.handle(d, m)
+		e.finished(d, m)
+		e.settle(m, err)
+	}
+}
+
+// next waits for a message that is ready; nil where the engine takes no more.
+func (e *Engine) next(d *destination) *Delivery {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		if e.intake.Err() != nil {
+			return nil
+		}
+		if m := d.pick(time.Now()); m != nil {
+			return m
+		}
+		d.some.Wait()
+	}
+}
+
+// pick takes the first message that is ready and whose topic has not reached its limit.
+func (d *destination) pick(now time.Time) *Delivery {
+	if now.Before(d.paused) {
+		return nil
+	}
+	for i := 0; i < len(d.ready); i++ {
+		m := d.ready[i]
+		limit := d.Limits[m.Topic]
+		safe := m.lane.safe(now)
+		if safe && limit > 0 && d.running[m.Topic] >= limit {
+			continue
+		}
+		d.ready = slices.Delete(d.ready, i, i+1)
+		if safe {
+			m.started = true
+			d.running[m.Topic]++
+			return m
+		}
+		m.lane.drop(m)
+		i--
+	}
+	return nil
+}
+
+// finished says that a message is in hand no more.
+func (e *Engine) finished(d *destination, m *Delivery) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d.running[m.Topic]--
+	if d.Limits[m.Topic] > 0 && len(d.ready) > 0 {
+		d.some.Broadcast()
+	}
+}
+
+func (e *Engine) handle(d *destination, m *Delivery) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Failure{Reason: Panicked, Err: fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	return d.Handle(e.ctx, m)
+}

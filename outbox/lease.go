@@ -1,0 +1,244 @@
+package outbox
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// leaseLoop keeps this process's lanes, takes those that nobody has, and gives away what is more than its share.
+func (e *Engine) leaseLoop() {
+	ticker := time.NewTicker(e.timing.tick)
+	defer ticker.Stop()
+	var beat time.Time
+	for {
+		now := time.Now()
+		renew := now.Sub(beat) >= e.timing.renew
+		if err := e.lease(e.ctx, renew); err != nil && e.ctx.Err() == nil {
+			e.logger.WarnContext(e.ctx, "the leases of messages could not be renewed", "connection", e.name, "error", err)
+		} else if renew {
+			beat = now
+		}
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// laneRow is a lane as the table has it.
+type laneRow struct {
+	number       int16
+	owner        [16]byte
+	epoch, until int64 // the lease's end, by the database's clock
+	now, touched int64
+}
+
+// view is what a look at a destination's lanes has brought.
+type view struct {
+	rows    []laneRow
+	workers int
+}
+
+// lease renews, looks at who has which lane, and takes and gives accordingly.
+func (e *Engine) lease(ctx context.Context, renew bool) error {
+	sent := time.Now()
+	if renew {
+		if err := e.renew(ctx); err != nil {
+			return err
+		}
+	}
+	views := make([]view, len(e.dests))
+	x := &exchange{}
+	for i, d := range e.dests {
+		v, dest := &views[i], value.OfInt(int64(d.id))
+		x.add(e.sql.lanes.with(dest), func(row []value.Value) {
+			v.rows = append(v.rows, laneRow{
+				number: int16(row[0].Int()), owner: row[1].UUID(), epoch: row[2].Int(), until: row[3].Int(), now: row[4].Int(), touched: row[5].Int(),
+			})
+		})
+		x.add(e.sql.workers.with(dest), func(row []value.Value) { v.workers = int(row[0].Int()) })
+	}
+	if err := e.db.Run(ctx, "outbox.Lease", driver.Read, &x.Script, x); err != nil {
+		return err
+	}
+	for i, d := range e.dests {
+		claims := e.review(d, &views[i], sent, renew)
+		if err := e.claim(ctx, d, claims); err != nil {
+			return err
+		}
+	}
+	return e.releaseLeaving(ctx)
+}
+
+// renew tells the others that this process is alive, and keeps its lanes.
+func (e *Engine) renew(ctx context.Context) error {
+	x := &exchange{}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	lease := value.OfInt(e.timing.lease.Microseconds())
+	for _, d := range e.dests {
+		dest, owner := value.OfInt(int64(d.id)), value.OfUUID(e.owner)
+		x.add(e.sql.beat.with(dest, owner, lease), nil)
+		x.add(e.sql.renew.with(dest, owner, lease), nil)
+		x.add(e.sql.bury.with(dest), nil)
+	}
+	return e.db.Run(ctx, "outbox.Renew", driver.Write, &x.Script, x)
+}
+
+// review compares the lanes with what this process has of them. It returns those that are to be taken.
+func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (claims []laneRow) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	mine := 0
+	for i := range v.rows {
+		row := &v.rows[i]
+		l := d.lanes[row.number]
+		if l != nil && (row.owner != e.owner || row.epoch != l.lease.epoch) {
+			e.lose(l)
+			l = nil
+		}
+		if l != nil {
+			if renewed {
+				l.lease.until = sent.Add(e.timing.lease - e.timing.margin)
+			}
+			if l.touched != row.touched {
+				l.touched, l.whole, l.due = row.touched, true, sent
+			}
+			if !l.leaving {
+				mine++
+			}
+			continue
+		}
+		if e.free(d, row, sent) {
+			claims = append(claims, *row)
+		}
+	}
+	workers := max(v.workers, 1)
+	share := (len(v.rows) + workers - 1) / workers
+	e.shed(d, mine-share)
+	if e.intake.Err() != nil {
+		return nil
+	}
+	return claims[:min(len(claims), max(share-mine, 0))]
+}
+
+// free reports whether nobody has a lane: its lease is over by the database's clock, or was not renewed for so long that
+// this clock must have been set back.
+func (e *Engine) free(d *destination, row *laneRow, now time.Time) bool {
+	seen := d.seen[row.number]
+	if seen.epoch != row.epoch || seen.until != row.until {
+		d.seen[row.number] = sighting{row.epoch, row.until, now}
+		return row.until < row.now
+	}
+	return row.until < row.now || now.Sub(seen.at) > 2*e.timing.lease
+}
+
+// sighting is when a lane of another process was first seen with a lease.
+type sighting struct {
+	epoch, until int64
+	at           time.Time
+}
+
+// lose gives up a lane that another process has taken.
+func (e *Engine) lose(l *lane) {
+	l.lost = true
+	delete(l.dest.lanes, l.number)
+	l.dest.ready = slices.DeleteFunc(l.dest.ready, func(m *Delivery) bool { return m.lane == l })
+	l.dest.held -= len(l.held)
+	l.held = map[int64]*Delivery{}
+}
+
+// shed marks lanes that others are to have. What is ready of them goes back; what is in hand is waited for.
+func (e *Engine) shed(d *destination, n int) {
+	for _, l := range d.lanes {
+		if n <= 0 {
+			return
+		}
+		if !l.leaving {
+			l.leaving = true
+			n--
+		}
+	}
+}
+
+// claim takes lanes, each only as it was seen.
+func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) error {
+	if len(claims) == 0 {
+		return nil
+	}
+	sent := time.Now()
+	x := &exchange{}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	var taken []*lane
+	for _, row := range claims {
+		st := e.sql.claim.with(value.OfInt(int64(d.id)), value.OfInt(int64(row.number)), value.OfInt(row.epoch), value.OfUUID(e.owner),
+			value.OfInt(row.until), value.OfInt(e.timing.lease.Microseconds()))
+		x.add(st, func(got []value.Value) {
+			l := newLane(d, int16(got[0].Int()), lease{e.owner, got[1].Int(), sent.Add(e.timing.lease - e.timing.margin)})
+			l.touched = got[2].Int()
+			taken = append(taken, l)
+		})
+	}
+	if err := e.db.Run(ctx, "outbox.Claim", driver.Write, &x.Script, x); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	for _, l := range taken {
+		d.lanes[l.number] = l
+	}
+	e.mu.Unlock()
+	e.wake()
+	return nil
+}
+
+// releaseLeaving gives away the lanes that are to go and of which nothing is in hand any more.
+func (e *Engine) releaseLeaving(ctx context.Context) error {
+	x := &exchange{}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	e.mu.Lock()
+	for _, d := range e.dests {
+		for _, l := range d.lanes {
+			if l.leaving && !l.inHand() {
+				e.lose(l)
+				x.add(e.sql.release.with(value.OfInt(int64(d.id)), value.OfInt(int64(l.number)), value.OfUUID(e.owner), value.OfInt(l.lease.epoch)), nil)
+			}
+		}
+	}
+	e.mu.Unlock()
+	if len(x.Statements) == 0 {
+		return nil
+	}
+	return e.db.Run(ctx, "outbox.Release", driver.Write, &x.Script, x)
+}
+
+// inHand reports whether a consumer has a message of the lane.
+func (l *lane) inHand() bool {
+	for _, m := range l.held {
+		if m.started {
+			return true
+		}
+	}
+	return false
+}
+
+// giveBack gives all lanes away as the engine stops.
+func (e *Engine) giveBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.timing.lease)
+	defer cancel()
+	x := &exchange{}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	e.mu.Lock()
+	for _, d := range e.dests {
+		dest, owner := value.OfInt(int64(d.id)), value.OfUUID(e.owner)
+		for _, l := range d.lanes {
+			x.add(e.sql.release.with(dest, value.OfInt(int64(l.number)), owner, value.OfInt(l.lease.epoch)), nil)
+		}
+		x.add(e.sql.depart.with(dest, owner), nil)
+	}
+	e.mu.Unlock()
+	return e.db.Run(ctx, "outbox.Stop", driver.Write, &x.Script, x)
+}

@@ -1,0 +1,338 @@
+package outbox
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// pollLoop looks for messages: when it is woken, when something is due, and otherwise in pauses that grow while nothing
+// is found.
+func (e *Engine) pollLoop() {
+	pause := e.timing.pollMin
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-e.intake.Done():
+			return
+		case <-e.waker:
+			pause = e.timing.pollMin
+		case <-timer.C:
+		}
+		n, err := e.poll(e.intake)
+		switch {
+		case err != nil:
+			if e.intake.Err() == nil {
+				e.logger.WarnContext(e.intake, "messages could not be looked for", "connection", e.name, "error", err)
+			}
+			pause = min(max(2*pause, 50*time.Millisecond), 2*time.Second)
+		case n > 0:
+			pause = e.timing.pollMin
+		default:
+			pause = min(2*pause, e.timing.pollMax)
+		}
+		timer.Reset(e.jitter(min(pause, e.untilDue())))
+	}
+}
+
+// jitter draws a pause between three quarters of d and d, so that processes do not look in step.
+func (e *Engine) jitter(d time.Duration) time.Duration {
+	if d < 4 {
+		return 0
+	}
+	return d - rand.N(d/4)
+}
+
+// untilDue returns how long nothing is due yet.
+func (e *Engine) untilDue() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	until := e.timing.pollMax
+	for _, d := range e.dests {
+		for _, l := range d.lanes {
+			if !l.due.IsZero() {
+				until = min(until, time.Until(l.due))
+			}
+		}
+	}
+	return max(until, time.Millisecond)
+}
+
+// round is one round trip for all lanes.
+type round struct {
+	exchange
+	looks []*look
+	byID  map[laneID]*look
+	limit int64
+	dues  map[laneID][]*Delivery
+	later map[laneID]time.Time
+	moved int64
+	next  uint64 // the number of the next transaction
+	ended uint64 // every one before this had ended
+}
+
+type laneID struct {
+	dest   int32
+	number int16
+}
+
+// poll looks at all lanes once and hands out what is ready. It returns how many messages that was.
+func (e *Engine) poll(ctx context.Context) (n int, err error) {
+	now := time.Now()
+	r := &round{byID: map[laneID]*look{}, dues: map[laneID][]*Delivery{}, later: map[laneID]time.Time{}}
+	e.mu.Lock()
+	due := e.begin(r, now)
+	moves := e.moves(now)
+	e.mu.Unlock()
+	if len(moves) > 0 {
+		if err := e.move(ctx, r, moves, now); err != nil {
+			e.endRound(r, err)
+			return 0, err
+		}
+	}
+	if len(r.looks) > 0 {
+		e.ask(r, due, now)
+		err = e.db.Run(ctx, "outbox.Poll", driver.Read, &r.Script, r)
+	}
+	return e.endRound(r, err), err
+}
+
+// begin begins a look at each lane that has room, and returns those with retries that are due.
+func (e *Engine) begin(r *round, now time.Time) (due []*look) {
+	r.limit = 1 << 20
+	for _, d := range e.dests {
+		if 4*d.held > 3*d.room || len(d.lanes) == 0 || now.Before(d.paused) {
+			continue
+		}
+		r.limit = min(r.limit, max(int64((d.room-d.held)/len(d.lanes)), 4))
+		for _, l := range d.lanes {
+			if !l.safe(now) {
+				continue
+			}
+			k := l.begin(now, now.Sub(l.wholeAt) > e.timing.sweep)
+			k.sweep = k.sweep && (!e.ordered || k.whole)
+			r.looks = append(r.looks, &k)
+			r.byID[laneID{d.id, l.number}] = &k
+			if !l.due.IsZero() && !l.due.After(now) {
+				due, l.due = append(due, &k), time.Time{}
+			}
+		}
+	}
+	return due
+}
+
+// ask renders the round: first what came after the hints, then, which is a later snapshot, what came late before them.
+// What a retry holds back is asked for before the sweep that it is left out of.
+func (e *Engine) ask(r *round, due []*look, now time.Time) {
+	var sweeps, wholes []*look
+	for _, k := range r.looks {
+		if k.sweep {
+			sweeps = append(sweeps, k)
+		}
+		if k.whole {
+			wholes = append(wholes, k)
+			k.blocked = map[string]bool{}
+		}
+	}
+	limit, at := value.OfInt(r.limit), value.OfTime(now)
+	delivered := func(row []value.Value) (*look, *Delivery) {
+		k := r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}]
+		return k, e.delivery(k.lane, row)
+	}
+	r.each(e, e.sql.fetch, r.looks, func(k *look) []value.Value { return ofInts([]int64{k.hint}) }, []value.Value{limit}, func(row []value.Value) {
+		k, m := delivered(row)
+		k.fetched = append(k.fetched, m)
+	})
+	if e.sql.horizon != nil {
+		r.add(e.sql.horizon.with(), func(row []value.Value) {
+			xmax := uint64(row[1].Int())
+			r.ended = uint64(row[0].Int())
+			r.next = xmax + uint64(int64(int32(uint32(row[2].Int()+3)-uint32(xmax))))
+		})
+	}
+	r.each(e, e.sql.blocked, wholes, nil, nil, func(row []value.Value) {
+		r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].blocked[row[2].Str()] = true
+	})
+	e.mu.Lock()
+	held := e.heldIn(sweeps)
+	e.mu.Unlock()
+	r.sweep(e, sweeps, held, limit, func(row []value.Value) {
+		k, m := delivered(row)
+		k.swept = append(k.swept, m)
+	})
+	r.each(e, e.sql.due, due, nil, []value.Value{at, limit}, func(row []value.Value) {
+		k, m := delivered(row)
+		m.Failures = int(row[9].Int())
+		id := laneID{k.lane.dest.id, k.lane.number}
+		r.dues[id] = append(r.dues[id], m)
+	})
+	r.each(e, e.sql.later, due, nil, []value.Value{at}, func(row []value.Value) {
+		r.later[laneID{int32(row[0].Int()), int16(row[1].Int())}] = row[2].Time()
+	})
+}
+
+// heldIn returns the numbers of the messages of these lanes that are in memory.
+func (e *Engine) heldIn(looks []*look) (ids []int64) {
+	for _, k := range looks {
+		for id := range k.lane.held {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// each adds a query over lanes: one statement for all where the database takes arrays, otherwise one for each. The
+// parameters are destination and lane, then what columns returns for the lane, then rest.
+func (r *round) each(e *Engine, q *query, looks []*look, columns func(*look) []value.Value, rest []value.Value, row func([]value.Value)) {
+	if len(looks) == 0 {
+		return
+	}
+	lists := make([][]value.Value, len(q.types))
+	for _, k := range looks {
+		args := []value.Value{value.OfInt(int64(k.lane.dest.id)), value.OfInt(int64(k.lane.number))}
+		if columns != nil {
+			args = append(args, columns(k)...)
+		}
+		if !e.sql.arrays {
+			r.add(q.with(append(args, rest...)...), row)
+			continue
+		}
+		for i, v := range args {
+			lists[i] = append(lists[i], v)
+		}
+	}
+	if e.sql.arrays {
+		r.add(q.lists(lists, append(make([]value.Value, len(q.types)-len(rest)), rest...)...), row)
+	}
+}
+
+// sweep adds the sweeps: what is in memory is not asked for again.
+func (r *round) sweep(e *Engine, looks []*look, held []int64, limit value.Value, row func([]value.Value)) {
+	if len(looks) == 0 {
+		return
+	}
+	exclude := ofInts(held)
+	if !e.sql.arrays {
+		for _, k := range looks {
+			r.add(e.sql.sweep.lists([][]value.Value{nil, nil, nil, nil, exclude, nil}, value.OfInt(int64(k.lane.dest.id)),
+				value.OfInt(int64(k.lane.number)), value.OfInt(k.floor), value.OfInt(k.hint), value.Value{}, limit), row)
+		}
+		return
+	}
+	lists := make([][]value.Value, 6)
+	for _, k := range looks {
+		for i, v := range [...]int64{int64(k.lane.dest.id), int64(k.lane.number), k.floor, k.hint} {
+			lists[i] = append(lists[i], value.OfInt(v))
+		}
+	}
+	lists[4] = exclude
+	r.add(e.sql.sweep.lists(lists, append(make([]value.Value, 5), limit)...), row)
+}
+
+// delivery reads a message.
+func (e *Engine) delivery(l *lane, row []value.Value) *Delivery {
+	d := &Delivery{
+		id: row[2].Int(), ID: row[3].UUID(), Topic: row[4].Str(), Envelope: []byte(row[6].Str()), Payload: []byte(row[7].Str()),
+		CreatedAt: row[8].Time(), lane: l, home: e.home,
+	}
+	if !row[5].IsNull() {
+		d.Key = row[5].Str()
+	}
+	return d
+}
+
+// endRound hands out what a round has brought.
+func (e *Engine) endRound(r *round, err error) (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, k := range r.byID {
+		l := k.lane
+		if err != nil {
+			l.fail(k)
+			l.due = time.Now().Add(e.timing.due)
+			continue
+		}
+		k.full = int64(len(k.swept)) == r.limit
+		k.next, k.ended = r.next, r.ended
+		if e.ordered {
+			k.next, k.ended, k.sweep = 1, 1, true
+		}
+		ready := l.retries(r.dues[id])
+		ready = append(ready, l.take(k)...)
+		if at, ok := r.later[id]; ok && (l.due.IsZero() || at.Before(l.due)) {
+			l.due = at
+		}
+		n += len(k.fetched) + len(ready)
+		e.makeReady(l.dest, ready...)
+	}
+	return n + int(r.moved)
+}
+
+// makeReady hands messages to the destination's workers.
+func (e *Engine) makeReady(d *destination, list ...*Delivery) {
+	if len(list) == 0 {
+		return
+	}
+	d.ready = append(d.ready, list...)
+	for range list {
+		d.some.Signal()
+	}
+}
+
+// moves returns the destinations whose waiting messages this process looks after, and that were not looked at for long:
+// those whose first lane it has.
+func (e *Engine) moves(now time.Time) (list []*destination) {
+	for _, d := range e.dests {
+		if l := d.lanes[0]; l != nil && l.safe(now) && !now.Before(d.moveAt) {
+			d.moveAt = now.Add(e.timing.due)
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// moveLimit is how many waiting messages become ready in one transaction.
+const moveLimit = 500
+
+// move gives messages whose time has come to their lanes. Nothing is lost where it stops: both sides of a move are one
+// transaction.
+func (e *Engine) move(ctx context.Context, r *round, dests []*destination, now time.Time) error {
+	x := &exchange{}
+	total := int64(0)
+	if e.sql.moved != nil {
+		some, err := e.anyDue(ctx, dests, now)
+		if err != nil || !some {
+			return err
+		}
+	}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	for _, d := range dests {
+		args := []value.Value{value.OfInt(int64(d.id)), value.OfTime(now), value.OfInt(moveLimit)}
+		x.count(e.sql.move.with(args...), func(n int64) {
+			total += n
+			if n == moveLimit {
+				d.moveAt = time.Time{}
+			}
+		})
+		if e.sql.moved != nil {
+			x.add(e.sql.moved.with(args...), nil)
+		}
+	}
+	err := e.db.Run(ctx, "outbox.Move", driver.Write, &x.Script, x)
+	r.moved = total
+	return err
+}
+
+// anyDue reports whether a message waits whose time has come, so that a database with one writer is not taken for
+// nothing.
+func (e *Engine) anyDue(ctx context.Context, dests []*destination, now time.Time) (some bool, err error) {
+	x := &exchange{}
+	for _, d := range dests {
+		x.add(e.sql.waiting.with(value.OfInt(int64(d.id)), value.OfTime(now)), func([]value.Value) { some = true })
+	}
+	return some, e.db.Run(ctx, "outbox.Move", driver.Read, &x.Script, x)
+}

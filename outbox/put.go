@@ -1,0 +1,314 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/message"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/uow"
+	"github.com/urutu-go/urutu/value"
+)
+
+// Outgoing is a message on its way into the tables.
+type Outgoing struct {
+	// Type is the message's type, which was validated.
+	Type message.Type
+	// ID identifies the message wherever it goes. Required.
+	ID [16]byte
+	// Key is its key, "" for none.
+	Key string
+	// Headers travel with it.
+	Headers message.Headers
+	// Payload is what its handlers decode.
+	Payload []byte
+	// At is when it is to be delivered; the zero time for at once.
+	At time.Time
+	// Once identifies a message that waits for its time, for each destination; "" for none.
+	Once string
+	// Again says what happens where one with the same Once waits already.
+	Again Again
+}
+
+// Again says what a second publication does to the first one, which still waits for its time. The zero value keeps the
+// first as it is.
+type Again struct {
+	// Payload replaces what the message says.
+	Payload bool
+	// Time says what becomes of the time.
+	Time Time
+}
+
+// Time says which of two times holds.
+type Time uint8
+
+// Which of two times holds.
+const (
+	FirstTime   Time = iota // that of the first publication
+	LastTime                // that of the last one
+	EarlierTime             // the earlier one
+	LaterTime               // the later one
+)
+
+// Put adds a message to the session of ctx: its rows, one for each destination that is subscribed when the unit commits,
+// are written by the commit, and only by it. Every error is known before: fault.Invalid for what cannot be stored,
+// fault.Misconfigured for a connection without the tables of [Component].
+func Put(ctx context.Context, m Outgoing) error {
+	const op = "outbox.Put"
+	home, err := stateOf(ctx, op)
+	if err != nil {
+		return err
+	}
+	if err := home.check(ctx, op, &m); err != nil {
+		return err
+	}
+	headers, err := message.Envelope{Version: m.Type.Version, Headers: m.Headers}.Seal()
+	if err != nil {
+		return fault.Wrap(fault.Invalid, op, err)
+	}
+	if m.Type.Kind == message.Task && !home.knows(m.Type.Topic) {
+		if err := home.announce(ctx, m.Type.Topic); err != nil {
+			return err
+		}
+	}
+	key, slot := value.Value{}, int(m.ID[15])|int(m.ID[14])<<8
+	if m.Key != "" {
+		key, slot = value.OfText(m.Key), message.Slot(m.Key)
+	}
+	row := []value.Value{
+		value.OfInt(int64(slot % message.Slots)), value.OfUUID(m.ID), value.OfText(m.Type.Topic), key,
+		value.OfBytes(headers), value.OfBytes(m.Payload), value.OfTime(time.Now().UTC().Truncate(time.Microsecond)),
+	}
+	if m.At.IsZero() {
+		err = session.StageFor(ctx, &home.now, row...)
+	} else {
+		err = session.StageFor(ctx, home.later(m.Again), append(row, value.OfTime(m.At), onceOf(m.Once))...)
+	}
+	if err != nil {
+		return err
+	}
+	return uow.AfterCommit(ctx, home.woken)
+}
+
+func onceOf(once string) value.Value {
+	if once == "" {
+		return value.Value{}
+	}
+	return value.OfText(once)
+}
+
+// check refuses what could not be stored.
+func (h *state) check(ctx context.Context, op string, m *Outgoing) error {
+	err := m.Type.Validate()
+	if err == nil {
+		err = message.CheckKey(m.Key)
+	}
+	if err == nil {
+		err = message.CheckKey(m.Once)
+	}
+	if err == nil {
+		err = m.Headers.Validate()
+	}
+	if err != nil {
+		return fault.Wrap(fault.Invalid, op, err)
+	}
+	if m.Once != "" && m.At.IsZero() {
+		return fault.Newf(fault.Invalid, "%s: only a message that waits for its time can be unique while it waits", m.Type.Topic)
+	}
+	if y := m.At.Year(); !m.At.IsZero() && (y < 1970 || y > 9999) {
+		return fault.Newf(fault.Invalid, "%s: the year %d is no time to deliver a message", m.Type.Topic, y)
+	}
+	if m.Type.Required && m.Type.Kind == message.Event {
+		return h.required(ctx, op, m.Type)
+	}
+	return nil
+}
+
+// immediate writes messages that are to be delivered at once.
+type immediate struct {
+	once            sync.Once
+	lock, one, many *query
+	dropped         func(n int64)
+}
+
+var _ session.Writer = (*immediate)(nil)
+
+func (w *immediate) prepare(d dialect.Dialect) {
+	const insert = "INSERT INTO urutu_message (dest, lane, " + content + ") SELECT s.dest, (?1 * s.lanes) >> 10, ?1, ?2, ?3, ?4, ?5, ?6, ?7" +
+		" FROM urutu_message_subscription s WHERE s.topic = ?3"
+	if d.Features().OneWriter {
+		w.one = prepare(d, "insert urutu_message", insert+" ORDER BY s.dest", contentTypes)
+		w.many = w.one
+		return
+	}
+	// A transaction has its number before it draws one for a message, so that whoever reads can tell for how long it has
+	// to expect messages with lower numbers.
+	w.one = prepare(d, "insert urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+")"+
+		" SELECT s.dest, (?1::int * s.lanes) >> 10, ?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz"+
+		" FROM urutu_message_subscription s WHERE s.topic = ?3 AND pg_current_xact_id() IS NOT NULL ORDER BY s.dest", contentTypes)
+	w.many = prepare(d, "insert urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+")"+
+		" SELECT s.dest, (v.slot::int * s.lanes) >> 10, v.slot, v.msg_id, v.topic, v.key, v.headers, v.payload, v.created_at"+
+		" FROM unnest(?1::smallint[], ?2::uuid[], ?3::text[], ?4::text[], ?5::bytea[], ?6::bytea[], ?7::timestamptz[])"+
+		" WITH ORDINALITY AS v("+content+", n) JOIN urutu_message_subscription s ON s.topic = v.topic"+
+		" WHERE pg_current_xact_id() IS NOT NULL ORDER BY v.n, s.dest", contentTypes)
+	w.lock = prepare(d, "lock urutu_message", "SELECT count(pg_advisory_xact_lock(?1, slot)) FROM unnest(?2) AS slot",
+		types(tDest, tDest), tInt)
+}
+
+// lockSpace is the first half of the advisory locks that order the messages of a slot.
+const lockSpace = 1970435445
+
+// Statements implements session.Writer. Two units that write messages of one key take turns from here to the end of their
+// commit, so that the messages' numbers follow the order of the commits.
+func (w *immediate) Statements(d dialect.Dialect, values []value.Value) []session.Written {
+	w.once.Do(func() { w.prepare(d) })
+	var list []session.Written
+	if slots := w.slots(values); len(slots) > 0 {
+		list = append(list, session.Written{Statement: w.lock.lists([][]value.Value{nil, ofInts(slots)}, value.OfInt(lockSpace), value.Value{})})
+	}
+	n := int64(len(values) / len(contentTypes))
+	st := w.one.with(values...)
+	if n > 1 {
+		st = w.many.batch(values)
+	}
+	return append(list, session.Written{Statement: st, Done: func(affected int64) {
+		if affected < n {
+			w.dropped(n - affected)
+		}
+	}})
+}
+
+// slots returns the slots of the messages with keys, in order, each once.
+func (w *immediate) slots(values []value.Value) (slots []int64) {
+	if w.lock == nil {
+		return nil
+	}
+	for i := 0; i < len(values); i += len(contentTypes) {
+		if !values[i+3].IsNull() {
+			slots = append(slots, values[i].Int())
+		}
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots)
+}
+
+// delayed writes messages that wait for their time.
+type delayed struct {
+	again Again
+	once  sync.Once
+	query *query
+}
+
+var _ session.Writer = (*delayed)(nil)
+
+var delayedTypes = append(slices.Clone(contentTypes), tTime, tText)
+
+func (w *delayed) prepare(d dialect.Dialect) {
+	text := "INSERT INTO urutu_message_delayed (dest, " + content + ", deliver_at, once)" +
+		" SELECT s.dest, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM urutu_message_subscription s WHERE s.topic = ?3"
+	if !d.Features().OneWriter {
+		text = "INSERT INTO urutu_message_delayed (dest, " + content + ", deliver_at, once)" +
+			" SELECT s.dest, ?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz, ?8::timestamptz, ?9::text" +
+			" FROM urutu_message_subscription s WHERE s.topic = ?3"
+	}
+	w.query = prepare(d, "insert urutu_message_delayed", text+" ORDER BY s.dest ON CONFLICT (dest, once) DO "+w.conflict(d), delayedTypes)
+}
+
+// conflict renders what becomes of the message that waits already.
+func (w *delayed) conflict(d dialect.Dialect) string {
+	least, greatest := "least", "greatest"
+	if d.Name() == "sqlite" {
+		least, greatest = "min", "max"
+	}
+	const at = "(urutu_message_delayed.deliver_at, excluded.deliver_at)"
+	set := ""
+	if w.again.Payload {
+		for _, c := range [...]string{"slot", "msg_id", "key", "headers", "payload"} {
+			set += ", " + c + " = excluded." + c
+		}
+	}
+	switch w.again.Time {
+	case LastTime:
+		set += ", deliver_at = excluded.deliver_at"
+	case EarlierTime:
+		set += ", deliver_at = " + least + at
+	case LaterTime:
+		set += ", deliver_at = " + greatest + at
+	}
+	if set == "" {
+		return "NOTHING"
+	}
+	return "UPDATE SET " + set[2:]
+}
+
+// Statements implements session.Writer. Each message is a statement of its own, since two of them may meet.
+func (w *delayed) Statements(d dialect.Dialect, values []value.Value) []session.Written {
+	w.once.Do(func() { w.prepare(d) })
+	var list []session.Written
+	for ; len(values) > 0; values = values[len(delayedTypes):] {
+		list = append(list, session.Written{Statement: w.query.with(values[:len(delayedTypes)]...)})
+	}
+	return list
+}
+
+// announcement makes the destination and the subscription of a task.
+type announcement struct {
+	once  sync.Once
+	query [3]*query
+}
+
+var _ session.Writer = (*announcement)(nil)
+
+func (w *announcement) prepare(d dialect.Dialect) {
+	w.query = [3]*query{registerDestination(d), registerSubscription(d), registerLanes(d)}
+}
+
+// Statements implements session.Writer.
+func (w *announcement) Statements(d dialect.Dialect, values []value.Value) []session.Written {
+	w.once.Do(func() { w.prepare(d) })
+	var list []session.Written
+	slices.SortFunc(values, func(a, b value.Value) int { return cmp.Compare(a.Str(), b.Str()) })
+	for _, topic := range slices.Compact(values) {
+		for _, st := range [...]driver.Statement{
+			w.query[0].with(topic, value.OfInt(int64(lanesOf(d)))), w.query[1].with(topic, topic), w.query[2].with(topic),
+		} {
+			list = append(list, session.Written{Statement: st})
+		}
+	}
+	return list
+}
+
+// lanesOf is how many lanes a destination has. On a database with one writer several processes gain nothing from sharing
+// one.
+func lanesOf(d dialect.Dialect) int {
+	if d.Features().OneWriter {
+		return 1
+	}
+	return 16
+}
+
+func registerDestination(d dialect.Dialect) *query {
+	return prepare(d, "insert urutu_message_destination",
+		"INSERT INTO urutu_message_destination (name, lanes) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING", types(tText, tSmall))
+}
+
+func registerSubscription(d dialect.Dialect) *query {
+	return prepare(d, "insert urutu_message_subscription",
+		"INSERT INTO urutu_message_subscription (topic, dest, lanes) SELECT ?2, id, lanes FROM urutu_message_destination"+
+			" WHERE name = ?1 ON CONFLICT (topic, dest) DO NOTHING", types(tText, tText))
+}
+
+// registerLanes makes the lanes of a destination: as many as it was made with.
+func registerLanes(d dialect.Dialect) *query {
+	return prepare(d, "insert urutu_message_lane",
+		"INSERT INTO urutu_message_lane (dest, lane, epoch, lease_until, touched)"+
+			" WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 63)"+
+			" SELECT d.id, n.i, 0, 0, 0 FROM urutu_message_destination d JOIN n ON n.i < d.lanes WHERE d.name = ?1"+
+			" ON CONFLICT (dest, lane) DO NOTHING", types(tText))
+}

@@ -1,0 +1,115 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// batchLimit is how many messages a broker is handed at once.
+const batchLimit = 500
+
+// relay hands the ready messages of a destination to its broker, batch after batch, and deletes those that arrived.
+func (e *Engine) relay(d *destination) {
+	for {
+		batch := e.batch(d)
+		if batch == nil {
+			return
+		}
+		results := e.send(d, batch)
+		var arrived []*Delivery
+		failed := map[string]bool{}
+		for i, m := range batch {
+			switch err := results[i]; {
+			case err == nil:
+				arrived = append(arrived, m)
+			case m.Key != "" && failed[m.Key]: // an earlier one of its key has not arrived
+				e.settle(m, errBehind)
+			default:
+				failed[m.Key] = true
+				e.settle(m, err)
+			}
+		}
+		e.arrived(d, arrived)
+	}
+}
+
+// errBehind says that nobody has looked at a message, since one before it failed.
+var errBehind = errors.New("an earlier message of its key failed")
+
+// batch waits for messages that are ready; nil where the engine takes no more.
+func (e *Engine) batch(d *destination) []*Delivery {
+	first := e.next(d)
+	if first == nil {
+		return nil
+	}
+	e.finished(d, first) // the one sender has as many as it likes
+	batch := []*Delivery{first}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	n := 0
+	for ; n < len(d.ready) && len(batch) < batchLimit; n++ {
+		m := d.ready[n]
+		if !m.lane.safe(now) {
+			m.lane.drop(m)
+			continue
+		}
+		m.started = true
+		batch = append(batch, m)
+	}
+	d.ready = d.ready[n:]
+	return batch
+}
+
+// send returns one result for each message, whatever the consumer does.
+func (e *Engine) send(d *destination, batch []*Delivery) (results []error) {
+	defer func() {
+		var err error
+		if p := recover(); p != nil {
+			err = &Failure{Reason: Panicked, Err: fmt.Errorf("panic: %v", p)}
+			results = nil
+		} else if results == nil {
+			results = make([]error, len(batch))
+		} else if len(results) < len(batch) {
+			err = &Failure{Reason: Failed, Err: fmt.Errorf("Send returned %d results for %d messages", len(results), len(batch))}
+		}
+		for len(results) < len(batch) {
+			results = append(results, err)
+		}
+	}()
+	return d.Send(e.ctx, batch)
+}
+
+// arrived deletes what a broker has taken. What cannot be deleted is sent again.
+func (e *Engine) arrived(d *destination, list []*Delivery) {
+	if len(list) == 0 {
+		return
+	}
+	byLane := map[*lane][]int64{}
+	for _, m := range list {
+		byLane[m.lane] = append(byLane[m.lane], m.id)
+	}
+	x := &exchange{}
+	for l, ids := range byLane {
+		st := e.sql.delete.lists([][]value.Value{nil, nil, ofInts(ids)}, value.OfInt(int64(d.id)), value.OfInt(int64(l.number)), value.Value{})
+		x.add(st, nil)
+	}
+	for _, m := range list {
+		if m.Failures > 0 {
+			x.add(e.sql.forget.with(value.OfInt(int64(d.id)), value.OfInt(int64(m.lane.number)), value.OfInt(m.id)), nil)
+		}
+	}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	err := e.db.Run(e.ctx, "outbox.Delete", driver.Write, &x.Script, x)
+	for _, m := range list {
+		if err != nil {
+			e.settle(m, err)
+		} else {
+			e.handled(m)
+		}
+	}
+}

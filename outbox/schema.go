@@ -1,0 +1,62 @@
+package outbox
+
+import (
+	"strings"
+
+	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/value"
+)
+
+// Component is what the outbox keeps in a database: give it to session.DB.Install.
+func Component() session.Component {
+	return session.Component{Name: "outbox", Steps: []session.Step{tables}}
+}
+
+// tables is the first version. The table of messages is only inserted into and deleted from, so that each message costs
+// one entry of one index; what fails is noted beside it.
+func tables(d dialect.Dialect) []string {
+	serial, isKey := d.SerialType(value.TypeInt64)
+	key, lanes := ", PRIMARY KEY (id)", ", PRIMARY KEY (dest, lane, id)"
+	if isKey {
+		key, lanes = "", ", UNIQUE (dest, lane, id)"
+	}
+	types := strings.NewReplacer(
+		"SERIAL", serial,
+		"UUID", d.ColumnType(value.TypeUUID, ""), "TEXT", d.ColumnType(value.TypeText, ""),
+		"BYTES", d.ColumnType(value.TypeBytes, ""), "TIME", d.ColumnType(value.TypeTime, ""),
+		"SMALL", d.ColumnType(value.TypeInt16, ""), "INT", d.ColumnType(value.TypeInt32, ""),
+		"LONG", d.ColumnType(value.TypeInt64, ""), "BOOL", d.ColumnType(value.TypeBool, ""),
+	)
+	content := "slot SMALL NOT NULL, msg_id UUID NOT NULL, topic TEXT NOT NULL, key TEXT, headers BYTES NOT NULL," +
+		" payload BYTES NOT NULL, created_at TIME NOT NULL"
+	list := []string{
+		"CREATE TABLE urutu_message_destination (id SERIAL, name TEXT NOT NULL UNIQUE, lanes SMALL NOT NULL" + key + ")",
+		"CREATE TABLE urutu_message_subscription (topic TEXT NOT NULL, dest INT NOT NULL, lanes SMALL NOT NULL, PRIMARY KEY (topic, dest))",
+		"CREATE TABLE urutu_message_lane (dest INT NOT NULL, lane SMALL NOT NULL, owner UUID, epoch LONG NOT NULL," +
+			" lease_until LONG NOT NULL, touched LONG NOT NULL, PRIMARY KEY (dest, lane))",
+		"CREATE TABLE urutu_message_worker (dest INT NOT NULL, owner UUID NOT NULL, until LONG NOT NULL, PRIMARY KEY (dest, owner))",
+		"CREATE TABLE urutu_message (dest INT NOT NULL, lane SMALL NOT NULL, id SERIAL, " + content + lanes + ")" + messageStorage(d),
+		"CREATE TABLE urutu_message_retry (dest INT NOT NULL, lane SMALL NOT NULL, id LONG NOT NULL, topic TEXT NOT NULL, key TEXT," +
+			" attempts INT NOT NULL, next_at TIME NOT NULL, parked BOOL NOT NULL, reason TEXT NOT NULL, last_error TEXT NOT NULL," +
+			" failed_at TIME NOT NULL, PRIMARY KEY (dest, lane, id))",
+		"CREATE INDEX urutu_message_retry_due ON urutu_message_retry (dest, lane, next_at) WHERE NOT parked",
+		"CREATE INDEX urutu_message_retry_key ON urutu_message_retry (dest, lane, key, id) WHERE key IS NOT NULL",
+		"CREATE TABLE urutu_message_delayed (id SERIAL, dest INT NOT NULL, deliver_at TIME NOT NULL, once TEXT, " + content + key +
+			", UNIQUE (dest, once))",
+		"CREATE INDEX urutu_message_delayed_due ON urutu_message_delayed (dest, deliver_at, id)",
+		"CREATE TABLE urutu_message_inbox (dest INT NOT NULL, msg_id UUID NOT NULL, at TIME NOT NULL, PRIMARY KEY (dest, msg_id))",
+	}
+	for i := range list {
+		list[i] = types.Replace(list[i])
+	}
+	return list
+}
+
+// messageStorage has PostgreSQL clean up behind the deletions early and without pauses.
+func messageStorage(d dialect.Dialect) string {
+	if d.Name() != "postgres" {
+		return ""
+	}
+	return " WITH (fillfactor=100, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0)"
+}

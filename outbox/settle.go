@@ -1,0 +1,154 @@
+package outbox
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// settle does what follows from a consumer's answer.
+func (e *Engine) settle(m *Delivery, err error) {
+	switch {
+	case err == nil:
+		e.handled(m)
+	case gone(err), e.ctx.Err() != nil:
+		e.mu.Lock()
+		m.lane.drop(m)
+		e.mu.Unlock()
+		e.wake()
+	case outage(err):
+		e.putBack(m, err)
+	default:
+		e.failed(m, failureOf(err))
+	}
+}
+
+// handled forgets a message whose unit has committed.
+func (e *Engine) handled(m *Delivery) {
+	e.mu.Lock()
+	l, d := m.lane, m.lane.dest
+	d.outage = 0
+	next := l.release(m)
+	if m.Failures > 0 && m.Key != "" {
+		l.whole = true // those that waited for it may go
+	}
+	wake := l.whole || d.held == d.room/2
+	if next != nil && !l.lost {
+		e.makeReady(d, next)
+	}
+	e.mu.Unlock()
+	if wake {
+		e.wake()
+	}
+}
+
+const maxOutage = 2 * time.Second
+
+// putBack makes a message ready again that nobody has looked at, since the database does not answer. Nothing of the
+// destination is handed out for a while.
+func (e *Engine) putBack(m *Delivery, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l, d := m.lane, m.lane.dest
+	m.started = false
+	if l.lost {
+		return
+	}
+	d.outage = min(max(2*d.outage, 10*time.Millisecond), maxOutage)
+	d.paused = time.Now().Add(d.outage)
+	d.ready = append([]*Delivery{m}, d.ready...)
+	time.AfterFunc(d.outage, d.some.Broadcast)
+	e.logger.WarnContext(e.ctx, "a message is handled again", "destination", d.Destination, "topic", m.Topic, "pause", d.outage, "error", err)
+}
+
+// failed notes a failure, and when to try again.
+func (e *Engine) failed(m *Delivery, f Failure) {
+	d := m.lane.dest
+	policy := d.Retry(m.Topic).withDefaults()
+	failures := m.Failures + 1
+	parked := f.Park || policy.Attempts > 0 && failures >= policy.Attempts
+	pause := f.After
+	if pause <= 0 {
+		pause = policy.pause(failures)
+	}
+	overtake := policy.Skip || m.Key == ""
+	at := time.Now().Add(pause)
+	if !e.note(m, f, failures, at, parked, overtake) {
+		e.mu.Lock()
+		m.lane.drop(m)
+		e.mu.Unlock()
+		e.wake()
+		return
+	}
+	level := "a message failed and is tried again"
+	if parked {
+		level = "a message is parked"
+	}
+	e.logger.WarnContext(e.ctx, level, "destination", d.Destination, "topic", m.Topic, "failures", failures, "reason", f.Reason, "error", f.Err)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l := m.lane
+	next := l.leave(m, overtake)
+	if !parked && (l.due.IsZero() || at.Before(l.due)) {
+		l.due = at
+	}
+	if next != nil && !l.lost {
+		e.makeReady(d, next)
+	}
+}
+
+// note writes the failure down, for as long as the lane is this process's. It reports whether it could.
+func (e *Engine) note(m *Delivery, f Failure, failures int, at time.Time, parked, overtake bool) bool {
+	key := value.Value{}
+	if !overtake {
+		key = value.OfText(m.Key)
+	}
+	owner, epoch := m.lane.owner()
+	st := e.sql.retry.with(
+		value.OfInt(int64(m.lane.dest.id)), value.OfInt(int64(m.lane.number)), value.OfInt(m.id), key, value.OfInt(int64(failures)),
+		value.OfTime(at), value.OfBool(parked), value.OfText(string(f.Reason)), value.OfText(printable(f.Err)), value.OfTime(time.Now()),
+		value.OfUUID(owner), value.OfInt(epoch),
+	)
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, maxOutage) {
+		var affected int64
+		x := &exchange{}
+		x.count(st, func(n int64) { affected = n })
+		err := e.db.Run(e.ctx, "outbox.Retry", driver.Write, &x.Script, x)
+		if err == nil {
+			return affected > 0
+		}
+		e.mu.Lock()
+		lost := m.lane.lost
+		e.mu.Unlock()
+		if lost || !outage(err) && fault.KindOf(err) != fault.LockTimeout && !fault.IsRetryable(err) {
+			if !lost {
+				e.logger.ErrorContext(e.ctx, "a failure could not be written down", "topic", m.Topic, "error", err)
+			}
+			return false
+		}
+		select {
+		case <-time.After(pause):
+		case <-e.ctx.Done():
+			return false
+		}
+	}
+}
+
+// maxError is how much of an error's text is kept.
+const maxError = 2000
+
+// printable returns an error's text as a column of text takes it.
+func printable(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "\uFFFD")
+	for len(text) > maxError || !utf8.ValidString(text) {
+		text = text[:min(len(text)-1, maxError)]
+	}
+	return text
+}

@@ -1,0 +1,148 @@
+package outbox
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/message"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/uow"
+	"github.com/urutu-go/urutu/value"
+)
+
+// state is what the outbox knows of one connection's database. It is safe for concurrent use.
+type state struct {
+	once  sync.Once
+	db    *session.DB
+	name  session.Name
+	ready atomic.Bool // the tables are there
+
+	now      immediate
+	delayed  [2][4]delayed // by Again
+	tasks    announcement
+	acks     acknowledgement
+	known    sync.Map // topics of tasks, and of required events, that have a subscription
+	unrouted atomic.Int64
+
+	mu      sync.Mutex // protects engines
+	engines []*Engine  // that run in this process
+	woken   uow.Hook
+}
+
+// stateOf returns the state of the connection that ctx chose. Where the database has no tables it is
+// fault.Misconfigured.
+func stateOf(ctx context.Context, op string) (*state, error) {
+	h, err := session.Local[state](ctx)
+	if err != nil {
+		return nil, err
+	}
+	if h.ready.Load() {
+		return h, nil
+	}
+	db, name, err := session.Home(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.once.Do(func() { h.init(db, name) })
+	installed, err := db.Installed(ctx, Component())
+	if err != nil {
+		return nil, err
+	}
+	if !installed {
+		return nil, &fault.Error{
+			Kind: fault.Misconfigured, Op: op, Connection: string(name),
+			Message: "the connection has no tables for messages: give outbox.Component() to db.Install as the program starts",
+		}
+	}
+	h.ready.Store(true)
+	return h, nil
+}
+
+func (h *state) init(db *session.DB, name session.Name) {
+	h.db, h.name = db, name
+	h.now.dropped = func(n int64) { h.unrouted.Add(n) }
+	for i := range h.delayed {
+		for j := range h.delayed[i] {
+			h.delayed[i][j].again = Again{Payload: i == 1, Time: Time(j)}
+		}
+	}
+	h.woken = func(context.Context) error {
+		h.wake()
+		return nil
+	}
+}
+
+// later returns the writer of messages that wait for their time.
+func (h *state) later(a Again) *delayed {
+	i := 0
+	if a.Payload {
+		i = 1
+	}
+	return &h.delayed[i][a.Time&3]
+}
+
+// wake tells the engines of this process that there may be something to do.
+func (h *state) wake() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.engines {
+		e.wake()
+	}
+}
+
+func (h *state) join(e *Engine) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.engines = append(h.engines, e)
+}
+
+func (h *state) part(e *Engine) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.engines = slices.DeleteFunc(h.engines, func(x *Engine) bool { return x == e })
+}
+
+func (h *state) knows(topic string) bool {
+	_, ok := h.known.Load(topic)
+	return ok
+}
+
+// announce makes the destination of a task with the unit that publishes it.
+func (h *state) announce(ctx context.Context, topic string) error {
+	if err := session.StageUnit(ctx, &h.tasks, value.OfText(topic)); err != nil {
+		return err
+	}
+	return uow.AfterCommit(ctx, func(context.Context) error {
+		h.known.Store(topic, true)
+		return nil
+	})
+}
+
+// required refuses an event that nobody has subscribed to.
+func (h *state) required(ctx context.Context, op string, t message.Type) error {
+	if h.knows(t.Topic) {
+		return nil
+	}
+	d, err := h.db.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	q := prepare(d, "select urutu_message_subscription", "SELECT count(*) FROM urutu_message_subscription WHERE topic = ?1", types(tText), tInt)
+	n := int64(0)
+	script := &driver.Script{Statements: []driver.Statement{q.with(value.OfText(t.Topic))}}
+	if err := h.db.Run(ctx, op, driver.Read, script, collect{func(row []value.Value) { n = row[0].Int() }}); err != nil {
+		return err
+	}
+	if n == 0 {
+		return &fault.Error{
+			Kind: fault.Misconfigured, Op: op, Connection: string(h.name),
+			Message: "nobody has subscribed to the topic " + t.Topic + ", which requires it",
+		}
+	}
+	h.known.Store(t.Topic, true)
+	return nil
+}

@@ -1,0 +1,159 @@
+package outbox
+
+import (
+	"strings"
+
+	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// statements are those of an engine, for one dialect.
+type statements struct {
+	arrays bool // a statement takes any number of lanes
+
+	fetch, sweep, horizon, blocked, due, later *query
+
+	beat, renew, lanes, workers, claim, release, depart, bury *query
+
+	retry, delete, move *query
+	forget              *query
+	moved, waiting      *query // where that takes more than one statement
+}
+
+func newStatements(d dialect.Dialect) *statements {
+	s := &statements{arrays: d.Features().Arrays}
+	s.reading(d)
+	s.leasing(d)
+	s.writing(d)
+	return s
+}
+
+const (
+	// waits is the condition that a message waits for a retry, of itself or of an earlier one of its key.
+	waits = " (EXISTS (SELECT 1 FROM urutu_message_retry r WHERE r.dest = m.dest AND r.lane = m.lane AND r.id = m.id)" +
+		" OR m.key IS NOT NULL AND EXISTS (SELECT 1 FROM urutu_message_retry r" +
+		" WHERE r.dest = m.dest AND r.lane = m.lane AND r.key = m.key AND r.id < m.id))"
+	retried = " FROM urutu_message_retry r JOIN urutu_message m ON m.dest = r.dest AND m.lane = r.lane AND m.id = r.id"
+)
+
+func (s *statements) reading(d dialect.Dialect) {
+	fetch := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4"
+	sweep := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
+		" AND m.id NOT IN (SELECT value FROM json_each(?5)) AND NOT" + waits + " ORDER BY m.id LIMIT ?6"
+	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
+	due := "SELECT " + messageColumns + ", r.attempts" + retried +
+		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= ?3 ORDER BY r.next_at, r.id LIMIT ?4"
+	later := "SELECT r.dest, r.lane, min(r.next_at) FROM urutu_message_retry r" +
+		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at > ?3 GROUP BY r.dest, r.lane"
+	if s.arrays {
+		each := func(from, columns, text string) string {
+			text = strings.NewReplacer("?1", "h.dest", "?2", "h.lane").Replace(text)
+			return "SELECT m.* FROM unnest(" + from + ") AS h(" + columns + ") CROSS JOIN LATERAL (" + text + ") m"
+		}
+		fetch = each("?1, ?2, ?3", "dest, lane, hint", strings.Replace(fetch, "?3", "h.hint", 1))
+		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "NOT IN (SELECT value FROM json_each(?5))", "<> ALL (?5)").Replace(sweep)
+		sweep = each("?1, ?2, ?3, ?4", "dest, lane, floor, hint", sweep)
+		blocked = each("?1, ?2", "dest, lane", blocked)
+		due, later = each("?1, ?2", "dest, lane", due), each("?1, ?2", "dest, lane", later)
+	}
+	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt), messageTypes...)
+	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt), messageTypes...)
+	s.blocked = prepare(d, "select urutu_message_retry", blocked, types(tDest, tSmall), tDest, tSmall, tText)
+	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tTime, tInt),
+		append(messageTypes[:len(messageTypes):len(messageTypes)], tDest)...)
+	s.later = prepare(d, "select urutu_message_retry", later, types(tDest, tSmall, tTime), tDest, tSmall, tTime)
+	if s.arrays {
+		// age() counts from the next transaction's number, which the snapshot's xmax is not: that is the one after the last
+		// transaction that has ended.
+		s.horizon = prepare(d, "select snapshot", "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint,"+
+			" age('3'::xid)::bigint FROM pg_current_snapshot() AS s", nil, tInt, tInt, tInt)
+	}
+}
+
+func (s *statements) leasing(d dialect.Dialect) {
+	now := micros(d)
+	s.beat = prepare(d, "insert urutu_message_worker", "INSERT INTO urutu_message_worker (dest, owner, until) VALUES (?1, ?2, "+now+" + ?3)"+
+		" ON CONFLICT (dest, owner) DO UPDATE SET until = excluded.until", types(tDest, tUUID, tInt))
+	s.renew = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET lease_until = "+now+" + ?3"+
+		" WHERE dest = ?1 AND owner = ?2 AND lease_until > 0", types(tDest, tUUID, tInt))
+	s.lanes = prepare(d, "select urutu_message_lane", "SELECT lane, owner, epoch, lease_until, "+now+", touched FROM urutu_message_lane"+
+		" WHERE dest = ?1 ORDER BY lane", types(tDest), tSmall, tUUID, tInt, tInt, tInt, tInt)
+	s.workers = prepare(d, "select urutu_message_worker", "SELECT count(*) FROM urutu_message_worker WHERE dest = ?1 AND until > "+now,
+		types(tDest), tInt)
+	s.claim = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET owner = ?4, epoch = epoch + 1, lease_until = "+now+" + ?6"+
+		" WHERE dest = ?1 AND lane = ?2 AND epoch = ?3 AND lease_until = ?5 RETURNING lane, epoch, touched",
+		types(tDest, tSmall, tInt, tUUID, tInt, tInt), tSmall, tInt, tInt)
+	s.release = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET lease_until = 0"+
+		" WHERE dest = ?1 AND lane = ?2 AND owner = ?3 AND epoch = ?4", types(tDest, tSmall, tUUID, tInt))
+	s.depart = prepare(d, "delete urutu_message_worker", "DELETE FROM urutu_message_worker WHERE dest = ?1 AND owner = ?2", types(tDest, tUUID))
+	s.bury = prepare(d, "delete urutu_message_worker", "DELETE FROM urutu_message_worker WHERE dest = ?1 AND until < "+now+" - 60000000",
+		types(tDest))
+}
+
+func (s *statements) writing(d dialect.Dialect) {
+	const columns = "dest, lane, id, topic, key, attempts, next_at, parked, reason, last_error, failed_at"
+	const owned = " FROM urutu_message m JOIN urutu_message_lane l ON l.dest = m.dest AND l.lane = m.lane" +
+		" WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = ?3 AND l.owner = ?11 AND l.epoch = ?12"
+	retry := "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4, ?5, ?6, ?7, ?8, ?9, ?10" + owned
+	if s.arrays {
+		retry = "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4::text, ?5::int, ?6::timestamptz," +
+			" ?7::boolean, ?8::text, ?9::text, ?10::timestamptz" + owned
+	}
+	set := ""
+	for _, c := range [...]string{"key", "attempts", "next_at", "parked", "reason", "last_error", "failed_at"} {
+		set += ", " + c + " = excluded." + c
+	}
+	s.retry = prepare(d, "insert urutu_message_retry", retry+" ON CONFLICT (dest, lane, id) DO UPDATE SET "+set[2:],
+		types(tDest, tSmall, tInt, tText, tDest, tTime, tBool, tText, tText, tTime, tUUID, tInt))
+	s.forget = forgetRetry(d)
+	if s.arrays {
+		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND id = ANY (?3)",
+			types(tDest, tSmall, tInt))
+		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE id IN (SELECT id"+
+			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 ORDER BY deliver_at, id LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING *)"+
+			" INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot::int * n.lanes) >> 10, "+content+
+			" FROM d JOIN urutu_message_destination n ON n.id = d.dest WHERE pg_current_xact_id() IS NOT NULL ORDER BY d.deliver_at, d.id",
+			types(tDest, tTime, tInt))
+		return
+	}
+	s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND id IN (SELECT value FROM json_each(?3))",
+		types(tDest, tSmall, tInt))
+	s.move = prepare(d, "move urutu_message_delayed", "INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot * n.lanes) >> 10, "+
+		content+" FROM urutu_message_delayed d JOIN urutu_message_destination n ON n.id = d.dest"+
+		" WHERE d.dest = ?1 AND d.deliver_at <= ?2 ORDER BY d.deliver_at, d.id LIMIT ?3", types(tDest, tTime, tInt))
+	s.waiting = prepare(d, "select urutu_message_delayed",
+		"SELECT 1 FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 LIMIT 1", types(tDest, tTime), tInt)
+	s.moved = prepare(d, "delete urutu_message_delayed", "DELETE FROM urutu_message_delayed WHERE id IN (SELECT id FROM urutu_message_delayed"+
+		" WHERE dest = ?1 AND deliver_at <= ?2 ORDER BY deliver_at, id LIMIT ?3)", types(tDest, tTime, tInt))
+}
+
+// exchange is a script under construction, and what takes its results.
+type exchange struct {
+	driver.Script
+	results collect
+	counts  []func(affected int64)
+}
+
+func (x *exchange) add(st driver.Statement, row func([]value.Value)) {
+	x.Statements, x.results, x.counts = append(x.Statements, st), append(x.results, row), append(x.counts, nil)
+}
+
+// count adds a statement of which only the number of rows counts.
+func (x *exchange) count(st driver.Statement, f func(affected int64)) {
+	x.add(st, nil)
+	x.counts[len(x.counts)-1] = f
+}
+
+// Row implements driver.Results.
+func (x *exchange) Row(i int, row []driver.Cell) error { return x.results.Row(i, row) }
+
+// Done implements driver.Results.
+func (x *exchange) Done(i int, affected, _ int64) error {
+	if x.counts[i] != nil {
+		x.counts[i](affected)
+	}
+	return nil
+}
+
+var _ driver.Results = (*exchange)(nil)

@@ -1,0 +1,183 @@
+package session
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/scope"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// Writer renders the rows that a package has staged with [StageFor]. It is compared with ==, and used by all sessions at
+// once.
+type Writer interface {
+	// Statements returns what writes the rows: all that were staged for it since the last commit, in their order, with
+	// the values of each call of [StageFor] after those of the one before.
+	Statements(d dialect.Dialect, values []value.Value) []Written
+}
+
+// Written is one statement of a [Writer].
+type Written struct {
+	driver.Statement
+	// Done is called with the number of rows that the statement wrote, before the outcome of the commit is known. Nil
+	// where nobody wants to know.
+	Done func(affected int64)
+	// Table is what the statement's error names.
+	Table string
+}
+
+// StageFor adds values to the session of ctx, as [Stage] adds rows, for a writer that renders them its own way.
+func StageFor(ctx context.Context, w Writer, values ...value.Value) error {
+	return stageFor(ctx, "session.StageFor", stagedRows{Rows: Rows{Values: values}, by: w})
+}
+
+// StageUnit is [StageFor] for what belongs to the unit, and not to what its function did: it outlives a rollback by hand
+// and is written by the commit in any case, before what was staged otherwise.
+func StageUnit(ctx context.Context, w Writer, values ...value.Value) error {
+	return stageFor(ctx, "session.StageUnit", stagedRows{Rows: Rows{Values: values}, by: w, unit: true})
+}
+
+func stageFor(ctx context.Context, op string, r stagedRows) error {
+	s, err := enter(ctx, op)
+	if err != nil {
+		return err
+	}
+	defer s.leave(ctx)
+	return s.stage(op, r)
+}
+
+// emitWriters appends what writers make of their rows, those of the unit first.
+func (s *Session) emitWriters(b *burst) {
+	for _, unit := range [...]bool{true, false} {
+		for i, r := range s.staged {
+			if r.by == nil || r.unit != unit || s.emitted(i) {
+				continue
+			}
+			values := r.Values
+			for _, more := range s.staged[i+1:] {
+				if more.by == r.by && more.unit == unit {
+					values = append(values[:len(values):len(values)], more.Values...)
+				}
+			}
+			for _, w := range r.by.Statements(s.conn.d, values) {
+				b.add(w.Statement, writtenSink{w.Done, w.Table})
+			}
+		}
+	}
+}
+
+// emitted reports whether the rows at i went with earlier ones of their writer.
+func (s *Session) emitted(i int) bool {
+	for _, r := range s.staged[:i] {
+		if r.by == s.staged[i].by && r.unit == s.staged[i].unit {
+			return true
+		}
+	}
+	return false
+}
+
+// writtenSink tells a writer how many rows its statement wrote.
+type writtenSink struct {
+	tell  func(int64)
+	table string
+}
+
+var _ namer = writtenSink{}
+
+func (w writtenSink) name(e *fault.Error, _ int) { e.Table = w.table }
+
+func (writtenSink) row([]value.Value) error { return nil }
+
+func (w writtenSink) done(affected, _ int64) error {
+	if w.tell != nil {
+		w.tell(affected)
+	}
+	return nil
+}
+
+// Run runs a script on the connection that ctx chose with [On], outside of every unit of work: for packages that keep
+// tables of their own in a database ([Component]), and loop over them. Its errors are *fault.Error with op and the name
+// of the connection. See driver.Conn for what Run does and r gets.
+func (db *DB) Run(ctx context.Context, op string, access driver.Access, script *driver.Script, r driver.Results) error {
+	c, err := db.connection(op, Name(scope.From(ctx).Connection))
+	if err != nil {
+		return err
+	}
+	s := Session{conn: c, home: db}
+	if c.waits != nil {
+		wait, cancel := c.waits.Context(ctx)
+		defer cancel()
+		ctx = wait
+	}
+	conn, err := c.pool.Acquire(ctx, access)
+	if err != nil {
+		return s.wrap(op, err)
+	}
+	defer conn.Release()
+	return s.explain(op, conn.Run(ctx, script, r), &burst{})
+}
+
+// Dialect returns the dialect of the connection that ctx chose with [On].
+func (db *DB) Dialect(ctx context.Context) (dialect.Dialect, error) {
+	c, err := db.connection("session.Dialect", Name(scope.From(ctx).Connection))
+	if err != nil {
+		return nil, err
+	}
+	return c.d, nil
+}
+
+// Installed reports whether a component, at its present version or a later one, is installed on the connection that ctx
+// chose with [On]. It asks the database until it is; it is independent of a unit that is under way.
+func (db *DB) Installed(ctx context.Context, c Component) (bool, error) {
+	const op = "session.Installed"
+	conn, err := db.connection(op, Name(scope.From(ctx).Connection))
+	if err != nil {
+		return false, err
+	}
+	if v, ok := conn.installed.Load(c.Name); ok && v.(int) >= len(c.Steps) {
+		return true, nil
+	}
+	v, err := db.installed(ctx, op, c)
+	switch fault.KindOf(err) {
+	case "":
+		conn.installed.Store(c.Name, v)
+		return v >= len(c.Steps), nil
+	case fault.ConnectionLost, fault.PoolTimeout, fault.Canceled, fault.StatementTimeout, fault.LockTimeout:
+		return false, err
+	}
+	return false, nil // there is no table to ask
+}
+
+// Home returns the DB of ctx and the name of the connection that ctx chose. Outside of [DB.Context] and of units it is
+// fault.NoSession.
+func Home(ctx context.Context) (*DB, Name, error) {
+	const op = "session.Home"
+	sc := scope.From(ctx)
+	db, ok := sc.Home.(*DB)
+	if !ok {
+		return nil, "", &fault.Error{Kind: fault.NoSession, Op: op, Message: "the context knows no database: see db.Context"}
+	}
+	c, err := db.connection(op, Name(sc.Connection))
+	if err != nil {
+		return nil, "", err
+	}
+	return db, c.cfg.Name, nil
+}
+
+// Local returns the one T that the connection which ctx chose keeps for whoever T belongs to: a zero T at first. Outside
+// of [DB.Context] and of units it is fault.NoSession.
+func Local[T any](ctx context.Context) (*T, error) {
+	db, name, err := Home(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, _ := db.find(name)
+	if v, ok := c.locals.Load(reflect.TypeFor[T]()); ok {
+		return v.(*T), nil
+	}
+	v, _ := c.locals.LoadOrStore(reflect.TypeFor[T](), new(T))
+	return v.(*T), nil
+}
