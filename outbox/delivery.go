@@ -86,7 +86,7 @@ func (w *acknowledgement) Statements(d dialect.Dialect, values []value.Value) []
 // gone reports whether a unit failed because its message is not there any more, or not this process's to handle.
 func gone(err error) bool {
 	var e *fault.Error
-	return err == errBehind || errors.As(err, &e) && e.Kind == fault.Stale && e.Table == messageTable
+	return errors.Is(err, errBehind) || errors.As(err, &e) && e.Kind == fault.Stale && e.Table == messageTable
 }
 
 // outage reports whether an error says nothing about the message: the database could not be asked. A unit whose outcome

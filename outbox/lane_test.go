@@ -1,0 +1,311 @@
+package outbox
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// world is a table of messages, the transactions that write it, and one lane that looks at it, in steps that a random
+// program interleaves: those of a look, and those of what happens to a message in hand.
+type world struct {
+	t        *rapid.T
+	lastID   int64
+	lastXID  uint64
+	open     []*writer
+	locked   map[string]bool // keys with a writer that has not ended
+	rows     map[int64]string
+	retries  map[int64]string // rows with a retry that is due or not; the key that waits, "" for none
+	failures map[int64]int
+
+	lane  *lane
+	look  *look
+	phase int
+	limit int
+	// excluded is what was held as the look began, and again the retries that it has found.
+	excluded map[int64]*Delivery
+	again    []*Delivery
+
+	ready   []*Delivery
+	hands   []*Delivery
+	deleted []*Delivery // their unit has committed, and the lane does not know yet
+	noted   []*Delivery // their failure was written down, and the lane does not know yet
+	handled map[string][]int64
+	done    map[int64]bool
+}
+
+type writer struct {
+	xid  uint64
+	rows map[int64]string
+}
+
+func newWorld(t *rapid.T) *world {
+	d := &destination{lanes: map[int16]*lane{}, running: map[string]int{}}
+	w := &world{
+		t: t, locked: map[string]bool{}, rows: map[int64]string{}, retries: map[int64]string{}, failures: map[int64]int{},
+		lane: newLane(d, 0, lease{until: time.Now().Add(time.Hour)}), limit: rapid.IntRange(1, 4).Draw(t, "limit"),
+		handled: map[string][]int64{}, done: map[int64]bool{}, lastXID: 10,
+	}
+	d.lanes[0] = w.lane
+	return w
+}
+
+func (w *world) key(i int) string { return []string{"", "", "a", "b"}[i] }
+
+// write begins a transaction, or has one write another message.
+func (w *world) write(which, kind int) {
+	var x *writer
+	if which < len(w.open) {
+		x = w.open[which]
+	} else {
+		w.lastXID++
+		x = &writer{w.lastXID, map[int64]string{}}
+		w.open = append(w.open, x)
+	}
+	key := w.key(kind)
+	mine := slices.Contains(slices.Collect(maps.Values(x.rows)), key)
+	if key != "" && w.locked[key] && !mine {
+		return // it waits for the one that has the lock
+	}
+	w.lastID++
+	x.rows[w.lastID] = key
+	if key != "" {
+		w.locked[key] = true
+	}
+}
+
+// end ends a transaction.
+func (w *world) end(which int, commit bool) {
+	if which >= len(w.open) {
+		return
+	}
+	x := w.open[which]
+	w.open = slices.Delete(w.open, which, which+1)
+	for id, key := range x.rows {
+		delete(w.locked, key)
+		if commit {
+			w.rows[id] = key
+		}
+	}
+}
+
+func (w *world) delivery(id int64) *Delivery {
+	return &Delivery{id: id, Key: w.rows[id], lane: w.lane, Failures: w.failures[id]}
+}
+
+// visible returns the messages between two numbers that match, in order, up to the limit.
+func (w *world) visible(after, to int64, match func(id int64) bool) (list []*Delivery) {
+	for _, id := range slices.Sorted(maps.Keys(w.rows)) {
+		if id > after && id <= to && match(id) && len(list) < w.limit {
+			list = append(list, w.delivery(id))
+		}
+	}
+	return list
+}
+
+func (w *world) waits(id int64) bool {
+	if _, ok := w.retries[id]; ok {
+		return true
+	}
+	for other, key := range w.retries {
+		if key != "" && key == w.rows[id] && other < id {
+			return true
+		}
+	}
+	return false
+}
+
+// step takes the next step of a look.
+func (w *world) step(due bool) {
+	l := w.lane
+	if w.look == nil {
+		k := l.begin(time.Now(), false)
+		w.look, w.phase, w.excluded, w.again = &k, 0, maps.Clone(l.held), nil
+		return
+	}
+	k := w.look
+	switch w.phase {
+	case 0:
+		k.fetched = w.visible(k.hint, w.lastID, func(int64) bool { return true })
+	case 1:
+		k.next, k.ended = w.lastXID+1, w.lastXID+1
+		for _, x := range w.open {
+			k.ended = min(k.ended, x.xid)
+		}
+	case 2:
+		k.blocked = map[string]bool{}
+		for _, key := range w.retries {
+			if key != "" {
+				k.blocked[key] = true
+			}
+		}
+	case 3:
+		if k.sweep {
+			k.swept = w.visible(k.floor, k.hint, func(id int64) bool { return w.excluded[id] == nil && !w.waits(id) })
+		}
+	case 4:
+		for _, id := range slices.Sorted(maps.Keys(w.retries)) {
+			if due {
+				w.again = append(w.again, w.delivery(id))
+			}
+		}
+	case 5:
+		k.full = len(k.swept) == w.limit
+		ready := l.retries(w.again)
+		w.ready = append(w.ready, append(ready, l.take(k)...)...)
+		w.look = nil
+	}
+	w.phase++
+}
+
+// hand takes a message that is ready.
+func (w *world) hand() {
+	if len(w.ready) == 0 {
+		return
+	}
+	d := w.ready[0]
+	w.ready = w.ready[1:]
+	if w.lane.held[d.id] != d {
+		w.t.Fatalf("message %d is ready and not held", d.id)
+	}
+	if w.done[d.id] {
+		w.t.Fatalf("message %d is handed out again", d.id)
+	}
+	if d.Key != "" {
+		for id, key := range w.rows {
+			if key == d.Key && id < d.id {
+				w.t.Fatalf("message %d of key %s overtakes %d", d.id, key, id)
+			}
+		}
+		for _, other := range w.hands {
+			if other.Key == d.Key {
+				w.t.Fatalf("messages %d and %d of key %s are in hand at once", other.id, d.id, d.Key)
+			}
+		}
+	}
+	w.hands = append(w.hands, d)
+}
+
+func pop(list *[]*Delivery, i int) *Delivery {
+	if i >= len(*list) {
+		return nil
+	}
+	d := (*list)[i]
+	*list = slices.Delete(*list, i, i+1)
+	return d
+}
+
+// commit commits the unit of a message in hand; the lane learns of it in another step.
+func (w *world) commit(i int) {
+	if d := pop(&w.hands, i); d != nil {
+		delete(w.rows, d.id)
+		delete(w.retries, d.id)
+		w.done[d.id] = true
+		w.handled[d.Key] = append(w.handled[d.Key], d.id)
+		w.deleted = append(w.deleted, d)
+	}
+}
+
+func (w *world) learn(i int) {
+	if d := pop(&w.deleted, i); d != nil {
+		next := w.lane.release(d)
+		if d.Failures > 0 && d.Key != "" {
+			w.lane.whole = true
+		}
+		if next != nil {
+			w.ready = append(w.ready, next)
+		}
+	}
+	if d := pop(&w.noted, i); d != nil {
+		if next := w.lane.leave(d, d.Key == ""); next != nil {
+			w.ready = append(w.ready, next)
+		}
+	}
+}
+
+func (w *world) fail(i int) {
+	if d := pop(&w.hands, i); d != nil {
+		w.failures[d.id]++
+		w.retries[d.id] = d.Key
+		w.noted = append(w.noted, d)
+	}
+}
+
+func (w *world) drop(i int) {
+	if d := pop(&w.hands, i); d != nil {
+		w.lane.drop(d)
+	}
+}
+
+// finish ends everything that is open and handles what is there.
+func (w *world) finish() {
+	for len(w.open) > 0 {
+		w.end(0, true)
+	}
+	for range 40 * (len(w.rows) + 5) {
+		w.step(true)
+		w.hand()
+		w.commit(0)
+		w.learn(0)
+	}
+	if len(w.rows) > 0 || len(w.lane.held) > 0 || w.lane.dest.held != 0 {
+		w.t.Fatalf("left: %v, held %d, counted %d", slices.Sorted(maps.Keys(w.rows)), len(w.lane.held), w.lane.dest.held)
+	}
+	for key, ids := range w.handled {
+		if key != "" && !slices.IsSortedFunc(ids, cmp.Compare[int64]) {
+			w.t.Fatalf("key %s: %v", key, ids)
+		}
+	}
+	if len(w.lane.left) > 0 && !w.lane.whole {
+		w.t.Fatalf("keys are left behind for nothing: %v", w.lane.left)
+	}
+}
+
+// TestLane: whatever commits late, fails, or is dropped while a look is under way, the messages of a key are handed out
+// one at a time and in their order, none twice, and none is left.
+func TestLane(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		for range rapid.IntRange(1, 150).Draw(t, "steps") {
+			n := rapid.IntRange(0, 2).Draw(t, "which")
+			switch action := rapid.IntRange(0, 15).Draw(t, "action"); action {
+			case 0, 1, 2:
+				w.write(n, rapid.IntRange(0, 3).Draw(t, "key"))
+			case 3, 4:
+				w.end(n, rapid.IntRange(0, 3).Draw(t, "commit") > 0)
+			case 5, 6, 7, 8, 9:
+				w.step(rapid.Bool().Draw(t, "due"))
+			case 10, 11:
+				w.hand()
+			case 12:
+				w.commit(n)
+			case 13:
+				w.fail(n)
+			case 14:
+				w.learn(n)
+			case 15:
+				w.drop(n)
+			}
+		}
+		w.finish()
+	})
+}
+
+func TestRetryPause(t *testing.T) {
+	t.Parallel()
+	r := Retry{Pause: time.Second, MaxPause: time.Minute}.withDefaults()
+	for failures := range 200 {
+		if p := r.pause(failures + 1); p <= 0 || p > time.Minute+1 || failures < 6 && p > time.Second<<failures+1 {
+			t.Fatalf("%d: %v", failures, p)
+		}
+	}
+	if s := fmt.Sprint(Retry{}.withDefaults()); s != "{12 1s 1h0m0s false}" {
+		t.Error(s)
+	}
+}
