@@ -23,17 +23,19 @@ func (e *Engine) pollLoop() {
 			pause = e.timing.pollMin
 		case <-timer.C:
 		}
-		n, err := e.poll(e.intake)
+		n, more, err := e.poll(e.intake)
 		switch {
 		case err != nil:
 			if e.intake.Err() == nil {
 				e.logger.WarnContext(e.intake, "messages could not be looked for", "connection", e.name, "error", err)
 			}
 			pause = min(max(2*pause, 50*time.Millisecond), 2*time.Second)
+		case more:
+			pause = 0
 		case n > 0:
 			pause = e.timing.pollMin
 		default:
-			pause = min(2*pause, e.timing.pollMax)
+			pause = min(max(2*pause, e.timing.pollMin), e.timing.pollMax)
 		}
 		timer.Reset(e.jitter(min(pause, e.untilDue())))
 	}
@@ -71,6 +73,7 @@ type round struct {
 	dues  map[laneID][]*Delivery
 	later map[laneID]time.Time
 	moved int64
+	more  bool   // a lane has more than was asked for
 	next  uint64 // the number of the next transaction
 	ended uint64 // every one before this had ended
 }
@@ -80,8 +83,9 @@ type laneID struct {
 	number int16
 }
 
-// poll looks at all lanes once and hands out what is ready. It returns how many messages that was.
-func (e *Engine) poll(ctx context.Context) (n int, err error) {
+// poll looks at all lanes once and hands out what is ready. It returns how many messages that was, and whether there are
+// more.
+func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
 	now := time.Now()
 	r := &round{byID: map[laneID]*look{}, dues: map[laneID][]*Delivery{}, later: map[laneID]time.Time{}}
 	e.mu.Lock()
@@ -91,14 +95,15 @@ func (e *Engine) poll(ctx context.Context) (n int, err error) {
 	if len(moves) > 0 {
 		if err := e.move(ctx, r, moves, now); err != nil {
 			e.endRound(r, err)
-			return 0, err
+			return 0, false, err
 		}
 	}
 	if len(r.looks) > 0 {
 		e.ask(r, due, now)
 		err = e.db.Run(ctx, "outbox.Poll", driver.Read, &r.Script, r)
 	}
-	return e.endRound(r, err), err
+	n = e.endRound(r, err)
+	return n, r.more, err
 }
 
 // begin begins a look at each lane that has room, and returns those with retries that are due.
@@ -258,6 +263,7 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 		}
 		k.full = int64(len(k.swept)) == r.limit
 		k.next, k.ended = r.next, r.ended
+		r.more = r.more || k.full || int64(len(k.fetched)) == r.limit
 		if e.ordered {
 			k.next, k.ended, k.sweep = 1, 1, true
 		}

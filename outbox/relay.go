@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/urutu-go/urutu/session/driver"
@@ -12,29 +13,56 @@ import (
 // batchLimit is how many messages a broker is handed at once.
 const batchLimit = 500
 
-// relay hands the ready messages of a destination to its broker, batch after batch, and deletes those that arrived.
+// relay hands the ready messages of a destination to its broker, batch after batch. Those that arrived are deleted while
+// the next batch is under way.
 func (e *Engine) relay(d *destination) {
-	for {
-		batch := e.batch(d)
-		if batch == nil {
-			return
+	arrived := make(chan []*Delivery, 8)
+	var deleting sync.WaitGroup
+	deleting.Go(func() {
+		for list := range arrived {
+			e.arrived(d, more(list, arrived))
 		}
-		results := e.send(d, batch)
-		var arrived []*Delivery
-		failed := map[string]bool{}
-		for i, m := range batch {
-			switch err := results[i]; {
-			case err == nil:
-				arrived = append(arrived, m)
-			case m.Key != "" && failed[m.Key]: // an earlier one of its key has not arrived
-				e.settle(m, errBehind)
-			default:
-				failed[m.Key] = true
-				e.settle(m, err)
-			}
+	})
+	for batch := e.batch(d); batch != nil; batch = e.batch(d) {
+		if list := e.sent(batch, e.send(d, batch)); len(list) > 0 {
+			arrived <- list
 		}
-		e.arrived(d, arrived)
 	}
+	close(arrived)
+	deleting.Wait()
+}
+
+// more returns list with what else has arrived by now.
+func more(list []*Delivery, arrived <-chan []*Delivery) []*Delivery {
+	for len(list) < 4*batchLimit {
+		select {
+		case next, ok := <-arrived:
+			if !ok {
+				return list
+			}
+			list = append(list, next...)
+		default:
+			return list
+		}
+	}
+	return list
+}
+
+// sent returns the messages that have arrived, and settles the others.
+func (e *Engine) sent(batch []*Delivery, results []error) (arrived []*Delivery) {
+	failed := map[string]bool{}
+	for i, m := range batch {
+		switch err := results[i]; {
+		case err == nil:
+			arrived = append(arrived, m)
+		case m.Key != "" && failed[m.Key]: // an earlier one of its key has not arrived
+			e.settle(m, errBehind)
+		default:
+			failed[m.Key] = true
+			e.settle(m, err)
+		}
+	}
+	return arrived
 }
 
 // errBehind says that nobody has looked at a message, since one before it failed.
