@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/urutu-go/urutu/bus/driver"
 	"github.com/urutu-go/urutu/message"
 	"github.com/urutu-go/urutu/outbox"
 	"github.com/urutu-go/urutu/session"
@@ -37,6 +38,13 @@ type Bus struct {
 	mu     sync.Mutex // protects what follows
 	groups map[string]map[string]*handler
 	wrong  []error
+	inward []inward
+}
+
+// inward is what brings messages to a group from elsewhere.
+type inward struct {
+	group string
+	from  driver.Receiver
 }
 
 // New returns a bus without handlers.
@@ -80,6 +88,14 @@ func (b *Bus) register(h *handler) {
 	b.groups[h.Group][h.typ.Topic] = h
 }
 
+// Receive has the worker take messages from elsewhere for a group: each is put into the group's queue and then
+// acknowledged, and handled from there. One that comes twice is handled once.
+func (b *Bus) Receive(group string, from driver.Receiver) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inward = append(b.inward, inward{group, from})
+}
+
 // Worker returns a component that handles the messages of the registered handlers. Its role is "worker".
 func (b *Bus) Worker() *Worker { return &Worker{bus: b} }
 
@@ -87,6 +103,8 @@ func (b *Bus) Worker() *Worker { return &Worker{bus: b} }
 type Worker struct {
 	bus    *Bus
 	engine *outbox.Engine
+	close  context.CancelFunc
+	inward sync.WaitGroup
 }
 
 // Name returns "worker".
@@ -103,12 +121,39 @@ func (w *Worker) Start(ctx context.Context) error {
 		return err
 	}
 	w.engine = outbox.NewEngine(w.bus.db, outbox.Config{Connection: w.bus.cfg.Connection, Logger: w.bus.cfg.Logger}, consumers...)
-	return w.engine.Start(ctx)
+	if err := w.engine.Start(ctx); err != nil {
+		return err
+	}
+	ctx, w.close = context.WithCancel(session.On(w.bus.db.Context(context.WithoutCancel(ctx)), w.bus.cfg.Connection))
+	for _, in := range w.bus.inward {
+		w.inward.Go(func() { w.bus.receive(ctx, in) })
+	}
+	return nil
+}
+
+// receive takes messages from elsewhere until ctx ends.
+func (b *Bus) receive(ctx context.Context, in inward) {
+	store := func(ctx context.Context, batch []outbox.Incoming) error {
+		_, err := outbox.Receive(ctx, in.group, batch)
+		return err
+	}
+	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 10*time.Second) {
+		err := in.from.Receive(ctx, store)
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		b.cfg.Logger.WarnContext(ctx, "messages cannot be received", "group", in.group, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // StopIntake takes no new messages, and returns at once.
 func (w *Worker) StopIntake() {
-	if w.engine != nil {
+	if w.close != nil {
+		w.close()
 		w.engine.StopIntake()
 	}
 }
@@ -119,6 +164,8 @@ func (w *Worker) Stop(ctx context.Context) error {
 	if w.engine == nil {
 		return nil
 	}
+	w.StopIntake()
+	w.inward.Wait()
 	return w.engine.Stop(ctx)
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,7 +37,9 @@ type Engine struct {
 	dests []*destination
 	ctx   context.Context // ended by Stop's deadline: breaks off what is in hand
 
-	waker  chan struct{}
+	waker     chan struct{}
+	listening atomic.Bool // other processes wake this one
+
 	intake context.Context // ended by StopIntake
 	close  context.CancelFunc
 	abort  context.CancelFunc
@@ -48,13 +51,15 @@ type Engine struct {
 type timing struct {
 	lease, margin, renew, tick time.Duration
 	pollMin, pollMax           time.Duration
+	pollAlone                  time.Duration // instead of pollMax where nobody wakes this process
 	due, sweep                 time.Duration
+	inbox, purge               time.Duration // what came from elsewhere is remembered for so long, and looked at so often
 }
 
 var defaults = timing{
 	lease: 5 * time.Second, margin: time.Second, renew: 1500 * time.Millisecond, tick: 500 * time.Millisecond,
-	pollMin: 2 * time.Millisecond, pollMax: 250 * time.Millisecond,
-	due: 500 * time.Millisecond, sweep: 30 * time.Second,
+	pollMin: 2 * time.Millisecond, pollMax: 250 * time.Millisecond, pollAlone: 50 * time.Millisecond,
+	due: 500 * time.Millisecond, sweep: 30 * time.Second, inbox: 7 * 24 * time.Hour, purge: time.Minute,
 }
 
 // destination is a consumer and what this process has of its lanes.
@@ -125,6 +130,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	home.join(e)
 	e.loops.Go(e.leaseLoop)
 	e.loops.Go(e.pollLoop)
+	if !e.ordered {
+		e.loops.Go(e.listenLoop)
+	}
 	for _, d := range e.dests {
 		for range d.Concurrency {
 			e.hands.Go(func() {

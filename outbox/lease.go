@@ -13,7 +13,7 @@ import (
 func (e *Engine) leaseLoop() {
 	ticker := time.NewTicker(e.timing.tick)
 	defer ticker.Stop()
-	var beat time.Time
+	var beat, purge time.Time
 	for {
 		now := time.Now()
 		renew := now.Sub(beat) >= e.timing.renew
@@ -21,6 +21,10 @@ func (e *Engine) leaseLoop() {
 			e.logger.WarnContext(e.ctx, "the leases of messages could not be renewed", "connection", e.name, "error", err)
 		} else if renew {
 			beat = now
+		}
+		if now.Sub(purge) >= e.timing.purge {
+			purge = now
+			e.purge(e.ctx, now)
 		}
 		select {
 		case <-e.ctx.Done():
@@ -241,4 +245,25 @@ func (e *Engine) giveBack(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	return e.db.Run(ctx, "outbox.Stop", driver.Write, &x.Script, x)
+}
+
+const purgeLimit = 1000
+
+// purge forgets messages that came from elsewhere so long ago that nobody brings them again, a bounded number at a time.
+// Whoever has a destination's first lane does it.
+func (e *Engine) purge(ctx context.Context, now time.Time) {
+	x := &exchange{}
+	e.mu.Lock()
+	for _, d := range e.dests {
+		if l := d.lanes[0]; l != nil && l.safe(now) {
+			x.add(e.home.inbox.purge.with(value.OfInt(int64(d.id)), value.OfTime(now.Add(-e.timing.inbox)), value.OfInt(purgeLimit)), nil)
+		}
+	}
+	e.mu.Unlock()
+	if len(x.Statements) == 0 {
+		return
+	}
+	if err := e.db.Run(ctx, "outbox.Purge", driver.Write, &x.Script, x); err != nil && ctx.Err() == nil {
+		e.logger.WarnContext(ctx, "the inbox could not be purged", "connection", e.name, "error", err)
+	}
 }

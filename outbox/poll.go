@@ -35,10 +35,18 @@ func (e *Engine) pollLoop() {
 		case n > 0:
 			pause = e.timing.pollMin
 		default:
-			pause = min(max(2*pause, e.timing.pollMin), e.timing.pollMax)
+			pause = min(max(2*pause, e.timing.pollMin), e.idle())
 		}
 		timer.Reset(e.jitter(min(pause, e.untilDue())))
 	}
+}
+
+// idle is the longest pause between two looks.
+func (e *Engine) idle() time.Duration {
+	if e.listening.Load() {
+		return e.timing.pollMax
+	}
+	return e.timing.pollAlone
 }
 
 // jitter draws a pause between three quarters of d and d, so that processes do not look in step.

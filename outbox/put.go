@@ -68,22 +68,14 @@ func Put(ctx context.Context, m Outgoing) error {
 	if err := home.check(ctx, op, &m); err != nil {
 		return err
 	}
-	headers, err := message.Envelope{Version: m.Type.Version, Headers: m.Headers}.Seal()
-	if err != nil {
-		return fault.Wrap(fault.Invalid, op, err)
-	}
 	if m.Type.Kind == message.Task && !home.knows(m.Type.Topic) {
 		if err := home.announce(ctx, m.Type.Topic); err != nil {
 			return err
 		}
 	}
-	key, slot := value.Value{}, int(m.ID[15])|int(m.ID[14])<<8
-	if m.Key != "" {
-		key, slot = value.OfText(m.Key), message.Slot(m.Key)
-	}
-	row := []value.Value{
-		value.OfInt(int64(slot % message.Slots)), value.OfUUID(m.ID), value.OfText(m.Type.Topic), key,
-		value.OfBytes(headers), value.OfBytes(m.Payload), value.OfTime(time.Now().UTC().Truncate(time.Microsecond)),
+	row, err := contentRow(m.ID, m.Type.Topic, m.Key, message.Envelope{Version: m.Type.Version, Headers: m.Headers}, m.Payload)
+	if err != nil {
+		return fault.Wrap(fault.Invalid, op, err)
 	}
 	if m.At.IsZero() {
 		err = session.StageFor(ctx, &home.now, row...)

@@ -46,6 +46,7 @@ func tables(d dialect.Dialect) []string {
 			", UNIQUE (dest, once))",
 		"CREATE INDEX urutu_message_delayed_due ON urutu_message_delayed (dest, deliver_at, id)",
 		"CREATE TABLE urutu_message_inbox (dest INT NOT NULL, msg_id UUID NOT NULL, at TIME NOT NULL, PRIMARY KEY (dest, msg_id))",
+		"CREATE INDEX urutu_message_inbox_age ON urutu_message_inbox (dest, at)",
 	}
 	for i := range list {
 		list[i] = types.Replace(list[i])

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/message"
 	"github.com/urutu-go/urutu/session"
@@ -25,12 +26,18 @@ type state struct {
 	delayed  [2][4]delayed // by Again
 	tasks    announcement
 	acks     acknowledgement
+	inbox    inbox
 	known    sync.Map // topics of tasks, and of required events, that have a subscription
 	unrouted atomic.Int64
 
 	mu      sync.Mutex // protects engines
 	engines []*Engine  // that run in this process
 	woken   uow.Hook
+
+	ordered bool // the database has one writer: nobody is notified
+	notify  *query
+	news    atomic.Bool  // other processes are about to be told
+	told    atomic.Int64 // when they were last, in nanoseconds of the process
 }
 
 // stateOf returns the state of the connection that ctx chose. Where the database has no tables it is
@@ -47,7 +54,11 @@ func stateOf(ctx context.Context, op string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.once.Do(func() { h.init(db, name) })
+	d, err := db.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.once.Do(func() { h.init(db, name, d) })
 	installed, err := db.Installed(ctx, Component())
 	if err != nil {
 		return nil, err
@@ -62,8 +73,12 @@ func stateOf(ctx context.Context, op string) (*state, error) {
 	return h, nil
 }
 
-func (h *state) init(db *session.DB, name session.Name) {
-	h.db, h.name = db, name
+func (h *state) init(db *session.DB, name session.Name, d dialect.Dialect) {
+	h.db, h.name, h.inbox = db, name, newInbox(d)
+	h.now.once.Do(func() { h.now.prepare(d) })
+	if h.ordered = d.Features().OneWriter; !h.ordered {
+		h.notify = prepare(d, "notify", "SELECT count(pg_notify(?1, ''))", types(tText), tInt)
+	}
 	h.now.dropped = func(n int64) { h.unrouted.Add(n) }
 	for i := range h.delayed {
 		for j := range h.delayed[i] {
@@ -83,15 +98,6 @@ func (h *state) later(a Again) *delayed {
 		i = 1
 	}
 	return &h.delayed[i][a.Time&3]
-}
-
-// wake tells the engines of this process that there may be something to do.
-func (h *state) wake() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, e := range h.engines {
-		e.wake()
-	}
 }
 
 func (h *state) join(e *Engine) {

@@ -120,6 +120,23 @@ func (db *DB) Run(ctx context.Context, op string, access driver.Access, script *
 	return s.explain(op, conn.Run(ctx, script, r), &burst{})
 }
 
+// Listen calls heard once it listens on a channel of the database that ctx chose with [On], and then whenever somebody
+// notifies the channel, until ctx is done or the connection breaks. It blocks and always returns an error:
+// fault.Unsupported where the database or its driver has no such thing.
+func (db *DB) Listen(ctx context.Context, channel string, heard func()) error {
+	const op = "session.Listen"
+	c, err := db.connection(op, Name(scope.From(ctx).Connection))
+	if err != nil {
+		return err
+	}
+	l, ok := c.pool.(driver.Listener)
+	if !ok {
+		return &fault.Error{Kind: fault.Unsupported, Op: op, Connection: string(c.cfg.Name), Message: "the database does not notify its clients"}
+	}
+	s := Session{conn: c, home: db}
+	return s.wrap(op, l.Listen(ctx, channel, heard))
+}
+
 // Dialect returns the dialect of the connection that ctx chose with [On].
 func (db *DB) Dialect(ctx context.Context) (dialect.Dialect, error) {
 	c, err := db.connection("session.Dialect", Name(scope.From(ctx).Connection))

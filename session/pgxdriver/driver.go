@@ -39,12 +39,13 @@ func (pgxDriver) Open(_ context.Context, cfg driver.Config) (driver.Pool, error)
 		if err != nil {
 			return nil, misconfigured(cfg.Name, err)
 		}
-		p.db = openDB(parsed, cfg)
+		p.db, p.dial = openDB(parsed, cfg), parsed
 	case *pgx.ConnConfig:
 		if source == nil {
 			return nil, misconfigured(cfg.Name, errors.New("the *pgx.ConnConfig to adopt is nil"))
 		}
-		p.db = openDB(source.Copy(), cfg)
+		p.dial = source.Copy()
+		p.db = openDB(p.dial, cfg)
 	case *sql.DB:
 		if source == nil {
 			return nil, misconfigured(cfg.Name, errors.New("the *sql.DB to adopt is nil"))

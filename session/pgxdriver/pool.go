@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/session/driver"
@@ -18,6 +20,7 @@ type pool struct {
 	name    string
 	adopted bool // the *sql.DB is somebody else's to close
 	pooler  bool
+	dial    *pgx.ConnConfig // for connections besides the pool's; nil where it was adopted
 	log     *slog.Logger
 
 	mu     sync.Mutex

@@ -1,0 +1,38 @@
+package pgxdriver
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/session/driver"
+)
+
+const opListen = "pgxdriver.Listen"
+
+var _ driver.Listener = (*pool)(nil)
+
+// Listen takes notifications over a connection of its own, which does not count among those of the pool. Behind a pooler,
+// and where an *sql.DB was adopted, there is none: fault.Unsupported.
+func (p *pool) Listen(ctx context.Context, channel string, heard func()) error {
+	if p.dial == nil || p.pooler {
+		return &fault.Error{
+			Kind: fault.Unsupported, Op: opListen, Connection: p.name,
+			Message: "notifications need a connection of their own to the server, which a pooler or an adopted *sql.DB does not give",
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, p.dial.Copy())
+	if err != nil {
+		return translate(ctx, opListen, p.name, err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it has listened, and nothing more
+	if _, err = conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+		return translate(ctx, opListen, p.name, err)
+	}
+	for heard(); ; heard() {
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return translate(ctx, opListen, p.name, err)
+		}
+	}
+}
