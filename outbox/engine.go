@@ -40,11 +40,12 @@ type Engine struct {
 	waker     chan struct{}
 	listening atomic.Bool // other processes wake this one
 
-	intake context.Context // ended by StopIntake
-	close  context.CancelFunc
-	abort  context.CancelFunc
-	loops  sync.WaitGroup // the poll and the lease
-	hands  sync.WaitGroup // the workers
+	intake  context.Context // ended by StopIntake
+	close   context.CancelFunc
+	stopped bool
+	abort   context.CancelFunc
+	loops   sync.WaitGroup // the poll and the lease
+	hands   sync.WaitGroup // the workers
 }
 
 // timing is how long things take; tests shorten it.
@@ -195,11 +196,12 @@ func (e *Engine) StopIntake() {
 }
 
 // Stop takes no new messages, waits for those in hand, and gives the lanes to others. When ctx ends first it breaks off
-// what is in hand, whose messages are handled again.
+// what is in hand, whose messages are handled again. A second Stop does nothing.
 func (e *Engine) Stop(ctx context.Context) error {
-	if e.close == nil {
+	if e.close == nil || e.stopped {
 		return nil
 	}
+	e.stopped = true
 	e.StopIntake()
 	done := make(chan struct{})
 	go func() {
@@ -211,14 +213,24 @@ func (e *Engine) Stop(ctx context.Context) error {
 	case <-done:
 	case <-ctx.Done():
 		err = &fault.Error{Kind: fault.StatementTimeout, Op: "outbox.Stop", Message: "messages were in hand and are handled again", Err: context.Cause(ctx)}
-		e.abort()
-		<-done
 	}
 	e.abort()
 	e.loops.Wait()
 	e.home.part(e)
-	e.close = nil
+	if err != nil && !e.brokenOff(done) {
+		return err // a consumer goes on with a message: nobody is to have its lane before the lease is over
+	}
 	return errors.Join(err, e.giveBack(context.WithoutCancel(ctx)))
+}
+
+// brokenOff waits a little for consumers that were told to end.
+func (e *Engine) brokenOff(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(e.timing.margin):
+		return false
+	}
 }
 
 // work hands the ready messages of a destination to its consumer, one after the other.

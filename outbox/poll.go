@@ -264,6 +264,9 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 	defer e.mu.Unlock()
 	for id, k := range r.byID {
 		l := k.lane
+		if l.lost {
+			continue
+		}
 		if err != nil {
 			l.fail(k)
 			l.due = time.Now().Add(e.timing.due)

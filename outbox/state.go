@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -69,8 +70,29 @@ func stateOf(ctx context.Context, op string) (*state, error) {
 			Message: "the connection has no tables for messages: give outbox.Component() to db.Install as the program starts",
 		}
 	}
+	if err := h.warn(ctx, d); err != nil {
+		return nil, err
+	}
 	h.ready.Store(true)
 	return h, nil
+}
+
+// warn says so, once, where a crash can undo commits whose messages have left by then.
+func (h *state) warn(ctx context.Context, d dialect.Dialect) error {
+	text, safe := "SELECT current_setting('synchronous_commit')", func(v value.Value) bool { return v.Str() != "off" }
+	if d.Name() == "sqlite" {
+		text, safe = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous", func(v value.Value) bool { return v.Str() >= "2" }
+	}
+	setting := value.OfText("on")
+	script := &driver.Script{Statements: []driver.Statement{prepare(d, "select synchronous", text, nil, tText).with()}}
+	if err := h.db.Run(ctx, "outbox.Put", driver.Read, script, collect{func(row []value.Value) { setting = row[0] }}); err != nil {
+		return err
+	}
+	if !safe(setting) {
+		slog.WarnContext(ctx, "commits do not wait for the disk: after a crash of the database, messages may have left for units that are undone",
+			"connection", h.name, "synchronous", setting.Str())
+	}
+	return nil
 }
 
 func (h *state) init(db *session.DB, name session.Name, d dialect.Dialect) {
