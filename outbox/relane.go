@@ -1,0 +1,60 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// MaxLanes is how many lanes a destination may have.
+const MaxLanes = 64
+
+// Relane changes the number of a destination's lanes, which bounds how many processes share its work, on the connection
+// that ctx chose. It moves what is stored, in one transaction during which nobody publishes; what is in hand meanwhile is
+// handled again. The messages of a key stay in their order.
+func Relane(ctx context.Context, destination string, lanes int) error {
+	const op = "outbox.Relane"
+	h, err := stateOf(ctx, op)
+	if err != nil {
+		return err
+	}
+	if lanes < 1 || lanes > MaxLanes {
+		return &fault.Error{Kind: fault.Invalid, Op: op, Message: fmt.Sprintf("a destination has between 1 and %d lanes, not %d", MaxLanes, lanes)}
+	}
+	d, err := h.db.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	found := int64(0)
+	x := &exchange{}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	if !h.ordered {
+		// Whoever publishes has read the number of lanes: those are waited for, and the others wait for this.
+		x.add(prepare(d, "lock urutu_message", "LOCK TABLE urutu_message IN SHARE ROW EXCLUSIVE MODE", nil).with(), nil)
+	}
+	name, n := value.OfText(destination), value.OfInt(int64(lanes))
+	const dest = "(SELECT id FROM urutu_message_destination WHERE name = ?1)"
+	both := func(text string) { x.add(prepare(d, "relane", text, types(tText, tDest)).with(name, n), nil) }
+	x.count(prepare(d, "relane", "UPDATE urutu_message_destination SET lanes = ?2 WHERE name = ?1", types(tText, tDest)).with(name, n),
+		func(affected int64) { found = affected })
+	both("UPDATE urutu_message_subscription SET lanes = ?2 WHERE dest = " + dest)
+	const message = "urutu_message m WHERE m.dest = urutu_message_retry.dest AND m.lane = urutu_message_retry.lane AND m.id = urutu_message_retry.id"
+	x.add(prepare(d, "relane", "DELETE FROM urutu_message_retry WHERE dest = "+dest+" AND NOT EXISTS (SELECT 1 FROM "+message+")",
+		types(tText)).with(name), nil)
+	both("UPDATE urutu_message_retry SET lane = (SELECT (m.slot * ?2) >> 10 FROM " + message + ") WHERE dest = " + dest)
+	both("UPDATE urutu_message SET lane = (slot * ?2) >> 10 WHERE dest = " + dest)
+	both("DELETE FROM urutu_message_lane WHERE lane >= ?2 AND dest = " + dest)
+	x.add(prepare(d, "relane", "UPDATE urutu_message_lane SET owner = NULL, epoch = epoch + 1, lease_until = 0 WHERE dest = "+dest, types(tText)).with(name), nil)
+	x.add(registerLanes(d).with(name), nil)
+	if err := h.db.Run(session.On(ctx, h.name), op, driver.Write, &x.Script, x); err != nil {
+		return err
+	}
+	if found == 0 {
+		return &fault.Error{Kind: fault.NotFound, Op: op, Connection: string(h.name), Message: fmt.Sprintf("there is no destination %q", destination)}
+	}
+	return nil
+}
