@@ -131,7 +131,7 @@ func (w *world) step(due bool) {
 	k := w.look
 	switch w.phase {
 	case 0:
-		k.fetched = w.visible(k.hint, w.lastID, func(int64) bool { return true })
+		k.fetched = w.visible(k.hint, w.lastID, func(id int64) bool { _, noted := w.retries[id]; return !noted })
 	case 1:
 		k.next, k.ended = w.lastXID+1, w.lastXID+1
 		for _, x := range w.open {
@@ -242,6 +242,14 @@ func (w *world) drop(i int) {
 	}
 }
 
+// takeOver has another process take the lane: what the last one has in hand cannot be committed any more.
+func (w *world) takeOver() {
+	d := w.lane.dest
+	d.held = 0
+	w.lane = newLane(d, 0, w.lane.lease)
+	w.look, w.ready, w.hands, w.deleted, w.noted = nil, nil, nil, nil, nil
+}
+
 // finish ends everything that is open and handles what is there.
 func (w *world) finish() {
 	for len(w.open) > 0 {
@@ -274,7 +282,7 @@ func TestLane(t *testing.T) {
 		w := newWorld(t)
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
 			n := rapid.IntRange(0, 2).Draw(t, "which")
-			switch action := rapid.IntRange(0, 15).Draw(t, "action"); action {
+			switch action := rapid.IntRange(0, 16).Draw(t, "action"); action {
 			case 0, 1, 2:
 				w.write(n, rapid.IntRange(0, 3).Draw(t, "key"))
 			case 3, 4:
@@ -291,6 +299,8 @@ func TestLane(t *testing.T) {
 				w.learn(n)
 			case 15:
 				w.drop(n)
+			case 16:
+				w.takeOver()
 			}
 		}
 		w.finish()
