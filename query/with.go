@@ -87,6 +87,13 @@ func (q *Select) OnlyLoads() bool {
 		!q.Populate && !q.NoTracking && !q.withDeleted
 }
 
+// IsPlain reports whether the query's text is that of a query without clauses, and whether a session does with its rows
+// what it does with those, but for following them.
+func (q *Select) IsPlain() bool {
+	return len(q.where) == 0 && len(q.order) == 0 && q.limit < 0 && q.offset < 0 && q.lock == 0 &&
+		!q.Populate && !q.withDeleted && len(q.with) == 0
+}
+
 // relation finds the relation that a pointer into the prototype names.
 func (q *Select) relation(c column) (*model.Relation, error) {
 	if r, ok := q.m.RelationAt(c.addr, c.typ); ok {

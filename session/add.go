@@ -33,7 +33,7 @@ func Add[T any](ctx context.Context, objs ...*T) error {
 		if obj == nil {
 			return s.about(op, fault.Invalid, x, "a nil object")
 		}
-		if err := s.add(op, x, unsafe.Pointer(obj), obj); err != nil {
+		if err := s.add(op, x, unsafe.Pointer(obj)); err != nil {
 			return err
 		}
 	}
@@ -42,7 +42,7 @@ func Add[T any](ctx context.Context, objs ...*T) error {
 
 // add makes an object and what its relations reach pending. Keys in want are filled in where the object has none; one
 // without a value is known later.
-func (s *Session) add(op string, x *meta, base unsafe.Pointer, obj any, want ...filled) error {
+func (s *Session) add(op string, x *meta, base unsafe.Pointer, want ...filled) error {
 	if e := s.byPtr.get(base); e != nil && e.Model == x.Model {
 		switch e.state {
 		case Persistent:
@@ -61,7 +61,7 @@ func (s *Session) add(op string, x *meta, base unsafe.Pointer, obj any, want ...
 		}
 		return err
 	}
-	e := s.entry(x, base, obj)
+	e := s.entry(x, base)
 	if len(x.relations) == 0 {
 		return s.begin(op, e, want...)
 	}
@@ -110,7 +110,7 @@ func (s *Session) keyFromParents(op string, e *entry, want []filled) ([]filled, 
 
 // begin stamps a new object and makes it pending.
 func (s *Session) begin(op string, e *entry, want ...filled) error {
-	e.stamps = s.values.take(len(e.stamped))
+	s.extra(e).stamps = s.values.take(len(e.stamped))
 	for i, f := range e.stamped {
 		v, err := f.Get(e.base)
 		if err != nil {
@@ -176,7 +176,7 @@ func (s *Session) replace(e, other *entry) bool {
 		return false
 	}
 	s.log(other)
-	e.replaces = other
+	s.extra(e).replaces = other
 	return true
 }
 
@@ -281,7 +281,9 @@ func (s *Session) retire(e *entry, state State) {
 	if old := e.replaces; old != nil && e.state == Pending && old.state == Persistent && !old.unlisted {
 		s.byID.put(old)
 	}
-	e.replaces = nil
+	if e.replaces != nil {
+		e.replaces = nil
+	}
 	e.doomed = false
 	e.unlisted = e.unlisted || e.state == Deleted // as a commit does
 	e.state = state

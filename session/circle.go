@@ -48,8 +48,8 @@ func (g *graph) breakCircle(op string, circle []*edge, r *ready) error {
 func (g *graph) insertThenSet(e *edge, f *model.Field, r *ready) {
 	child := e.to
 	set := g.part(child, f, child.values)
-	child.values = slices.Clone(child.values)
-	child.values[f.Index] = value.Value{}
+	child.values = child.s.kept.copied(child.values)
+	child.values.set(f.Index, value.Value{})
 	whole := !slices.ContainsFunc(child.Key, func(k *model.Field) bool { return !child.cols.has(k.Index) })
 	if whole {
 		set.completes = true
@@ -70,8 +70,8 @@ func (g *graph) insertThenSet(e *edge, f *model.Field, r *ready) {
 
 // clearFirst sets a column to NULL before the row's own write, so that what stands in the way of another is out of it.
 func (g *graph) clearFirst(e *edge, f *model.Field, r *ready) {
-	values := slices.Clone(e.from.snapshot)
-	values[f.Index] = value.Value{}
+	values := e.from.s.kept.copied(e.from.snapshot)
+	values.set(f.Index, value.Value{})
 	clearing := g.part(e.from, f, values)
 	clearing.old = clearing.keyOf(values)
 	for _, other := range e.from.out {
@@ -85,17 +85,17 @@ func (g *graph) clearFirst(e *edge, f *model.Field, r *ready) {
 }
 
 // part is an update of one column that belongs to another write of the row.
-func (g *graph) part(of *write, f *model.Field, values []value.Value) *write {
+func (g *graph) part(of *write, f *model.Field, values row) *write {
 	w := &write{entry: of.entry, s: of.s, table: of.table, op: opUpdate, part: true, values: values, node: &node{place: of.place}}
 	w.cols.set(f.Index)
 	return w
 }
 
 // keyOf returns the key in a row.
-func (w *write) keyOf(row []value.Value) []value.Value {
+func (w *write) keyOf(r row) []value.Value {
 	key := make([]value.Value, len(w.Key))
 	for i, f := range w.Key {
-		key[i] = row[f.Index]
+		key[i] = r.at(f.Index)
 	}
 	return key
 }

@@ -250,10 +250,10 @@ func (r *rereader) row(cells []value.Value) error {
 		return nil
 	}
 	delete(r.c.gone, e)
-	if slices.Equal(e.snapshot, cells) {
+	if e.snapshot.is(cells) {
 		return nil
 	}
-	there := r.x.Deleted != nil && e.snapshot[r.x.Deleted.Index].IsNull()
+	there := r.x.Deleted != nil && e.snapshot.at(r.x.Deleted.Index).IsNull()
 	if err := r.overwrite(e, cells); err != nil {
 		return err
 	}

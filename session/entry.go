@@ -37,19 +37,38 @@ func (s State) String() string {
 type entry struct {
 	*meta
 	base unsafe.Pointer
-	obj  any // the object as a *T, which keeps it alive
 
 	status
+	*extras
+	hooked   bool        // its Before-hook has run for the write that is being planned
+	unlisted bool        // dropped from the session's list at the next chance
+	free     atomic.Bool // detached: another session may have it
+}
+
+// extras is what only few entries have, apart so that the others are small. Its fields may be read of every entry; who
+// sets one does it by [Session.extra].
+type extras struct {
 	stamps   []value.Value // what the fields of meta.stamped held before Add
 	filled   []filled      // foreign keys that relations filled in
 	emptied  []*relation   // to-many fields that were nil before Add
 	waits    []wait        // foreign keys that wait for the database to make the other row's key
 	ends     *ends         // of a row in between
 	replaces *entry        // an object that is marked for deletion and had the same key
-	hooked   bool          // its Before-hook has run for the write that is being planned
-	unlisted bool          // dropped from the session's list at the next chance
-	free     atomic.Bool   // detached: another session may have it
 }
+
+// noExtras is what all entries share that have none. It is never written.
+var noExtras extras
+
+// extra returns the entry's own extras.
+func (s *Session) extra(e *entry) *extras {
+	if e.extras == &noExtras {
+		e.extras = s.extras.one()
+	}
+	return e.extras
+}
+
+// object returns the object as a *T.
+func (e *entry) object() any { return e.At(e.base) }
 
 // status is the part of an entry that a savepoint's rollback puts back.
 type status struct {
@@ -57,23 +76,16 @@ type status struct {
 	doomed   bool // marked for deletion
 	known    bool // the key is known: the entry is in the identity map under id
 	id       identity
-	snapshot []value.Value // the row as the database has it; nil while pending. Replaced, never changed
-	rels     []relState    // what is known of its relations; nil for nothing. Replaced, never changed
-	logged   *Savepoint    // the innermost savepoint whose undo log has the entry
+	snapshot row        // the row as the database has it; none while pending. Replaced, never changed
+	rels     []relState // what is known of its relations; nil for nothing. Replaced, never changed
+	logged   *Savepoint // the innermost savepoint whose undo log has the entry
 }
 
 // entry returns a new entry, transient still, for the object at base.
-func (s *Session) entry(x *meta, base unsafe.Pointer, obj any) *entry {
+func (s *Session) entry(x *meta, base unsafe.Pointer) *entry {
 	e := s.objects.one()
-	e.meta, e.base, e.obj = x, base, obj
+	e.meta, e.base, e.extras = x, base, &noExtras
 	return e
-}
-
-// row keeps a copy of a row.
-func (s *Session) row(cells []value.Value) []value.Value {
-	kept := s.values.take(len(cells))
-	copy(kept, cells)
-	return kept
 }
 
 // key returns the key of a persistent entry's row.
@@ -81,8 +93,8 @@ func (e *entry) key() []value.Value { return e.appendKey(make([]value.Value, 0, 
 
 func (e *entry) appendKey(to []value.Value) []value.Value {
 	for _, f := range e.Key {
-		if e.snapshot != nil {
-			to = append(to, e.snapshot[f.Index])
+		if !e.snapshot.isNone() {
+			to = append(to, e.snapshot.at(f.Index))
 			continue
 		}
 		v, _ := f.Get(e.base)
@@ -93,7 +105,7 @@ func (e *entry) appendKey(to []value.Value) []value.Value {
 
 // keyText prints the key for an error; an unknown one is "(new)".
 func (e *entry) keyText() string {
-	if !e.known && e.snapshot == nil {
+	if !e.known && e.snapshot.isNone() {
 		return "(new)"
 	}
 	return keyString(e.key())
@@ -111,7 +123,10 @@ func (e *entry) put(op string, f *model.Field, v value.Value) error {
 // count, and a changed key is an error.
 func (e *entry) changes(op string) (changed bits, err error) {
 	for _, f := range e.watched {
-		same, _, err := f.Same(f.At(e.base), e.snapshot[f.Index])
+		if kind, hi, lo, text := e.snapshot.parts(f.Index); f.Holds(e.base, kind, hi, lo, text) {
+			continue
+		}
+		same, _, err := f.Same(f.At(e.base), e.snapshot.at(f.Index))
 		switch {
 		case err != nil:
 			return changed, e.fieldError(op, f, err)
@@ -129,10 +144,11 @@ func (e *entry) changes(op string) (changed bits, err error) {
 // unchanged field's value stays good.
 func (e *entry) restore() {
 	for i, f := range e.Fields {
-		if same, _, err := f.Same(f.At(e.base), e.snapshot[i]); err == nil && same {
+		was := e.snapshot.at(i)
+		if same, _, err := f.Same(f.At(e.base), was); err == nil && same {
 			continue
 		}
-		_ = f.Set(e.base, e.snapshot[i]) // it came out of this field, or out of its column
+		_ = f.Set(e.base, was) // it came out of this field, or out of its column
 	}
 	e.keysStored()
 	for _, r := range e.relations {
@@ -156,7 +172,9 @@ func (e *entry) unstamp() {
 			r.SetMany(e.base, nil)
 		}
 	}
-	e.stamps, e.filled, e.emptied, e.waits = nil, nil, nil, nil
+	if e.extras != &noExtras {
+		e.stamps, e.filled, e.emptied, e.waits = nil, nil, nil, nil
+	}
 	if len(e.serverSide) > 0 {
 		model.ClearPending(e.base)
 	}

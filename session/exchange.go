@@ -29,6 +29,27 @@ type burst struct {
 	sinks []sink
 	need  need
 	rows  int64
+
+	script driver.Script // what the burst is in
+}
+
+// burst returns an empty burst, which is given back to the connection with free.
+func (c *connection) burst() *burst {
+	if b, ok := c.bursts.Get().(*burst); ok {
+		return b
+	}
+	return &burst{}
+}
+
+// free gives back a burst that has been through its exchange, or will go through none. A large one is let go of.
+func (c *connection) free(b *burst) {
+	if cap(b.stmts) > maxPiece {
+		return
+	}
+	clear(b.stmts)
+	clear(b.sinks)
+	*b = burst{stmts: b.stmts[:0], sinks: b.sinks[:0]}
+	c.bursts.Put(b)
 }
 
 // add appends a statement; sink may be nil.
@@ -77,7 +98,8 @@ func (s *Session) exchange(ctx context.Context, op string, b *burst, end driver.
 		return err
 	}
 	n := b.need
-	script := driver.Script{End: end}
+	script := &b.script
+	*script = driver.Script{End: end}
 	begins := !s.inTx && end != driver.Rollback && (n == transaction || end == driver.Commit || s.opts.Isolation > uow.ReadCommitted)
 	alone := !s.inTx && !begins && (s.opts.StatementTimeout > 0 || s.opts.LockTimeout > 0)
 	if begins || alone {
@@ -93,7 +115,7 @@ func (s *Session) exchange(ctx context.Context, op string, b *burst, end driver.
 		return err
 	}
 	wasInTx := s.inTx // where the connection is lost, so is what was written on it
-	if err = s.send(ctx, op, conn, &script, all); err == nil {
+	if err = s.send(ctx, op, conn, script, all); err == nil {
 		return nil
 	}
 	err = s.explain(op, err, all)
@@ -175,7 +197,7 @@ func (s *Session) borrow(ctx context.Context, op string, write bool) (driver.Con
 	}
 	inner, end := uow.Observe(ctx, s.conn.cfg.Observer, uow.Span{Kind: uow.SpanAcquire, Connection: string(s.conn.cfg.Name)})
 	wait := inner
-	if g := s.conn.waits; g != nil {
+	if g := s.conn.waits; g != nil && !endsWithin(inner, s.conn.cfg.PoolTimeout) {
 		var cancel context.CancelFunc
 		wait, cancel = g.Context(inner)
 		defer cancel()
@@ -193,6 +215,12 @@ func (s *Session) borrow(ctx context.Context, op string, write bool) (driver.Con
 		return nil, s.exhausted(op, fault.PoolTimeout, fmt.Sprintf("no connection came free within %s", s.conn.cfg.PoolTimeout), err)
 	}
 	return nil, s.wrap(op, err)
+}
+
+// endsWithin reports whether ctx ends by itself before d has passed.
+func endsWithin(ctx context.Context, d time.Duration) bool {
+	end, ok := ctx.Deadline()
+	return ok && time.Until(end) < d
 }
 
 // exhausted says that no connection came free in time, and whether this very unit's surroundings hold one.

@@ -48,41 +48,47 @@ func Flush(ctx context.Context) error {
 
 // flush writes what is pending, together with what then adds to the burst, and ends the transaction where end says so.
 func (s *Session) flush(ctx context.Context, op string, then func(*burst) error, end driver.End) error {
+	defer func() { s.planned = plan{} }() // what was written is not kept
 	for rounds := 0; rounds < maxRounds; {
 		p, err := s.plan(ctx, op)
 		if err != nil {
 			return err
 		}
-		b := &burst{}
-		p.emit(b)
-		if p.more {
-			if err := s.writeSome(ctx, op, p, b); err != nil {
-				return err
-			}
-			continue
+		again, err := s.round(ctx, op, p, then, end)
+		if err != nil || !again {
+			return err
 		}
-		if len(b.stmts) > 0 && p.alone && (end == driver.Commit || then != nil) {
-			// Somebody wants to see the result before the transaction ends.
-			if err := s.write(ctx, op, p, b, driver.Stay); err != nil {
-				return err
-			}
+		if !p.more {
 			rounds++
-			continue
 		}
-		if then != nil {
-			if err := then(b); err != nil {
-				return err
-			}
-		}
-		if end == driver.Commit {
-			s.emitStaged(b)
-		}
-		if len(b.stmts) == 0 && !(end == driver.Commit && s.inTx) {
-			return nil
-		}
-		return s.write(ctx, op, p, b, end)
 	}
 	return s.fault(op, fault.Flushing, fmt.Sprintf("hooks caused more work in each of %d rounds", maxRounds))
+}
+
+// round sends one planned flush, and reports whether there is more to be planned after it.
+func (s *Session) round(ctx context.Context, op string, p *plan, then func(*burst) error, end driver.End) (again bool, err error) {
+	b := s.conn.burst()
+	defer s.conn.free(b)
+	p.emit(b)
+	switch {
+	case p.more:
+		return true, s.writeSome(ctx, op, p, b)
+	case len(b.stmts) > 0 && p.alone && (end == driver.Commit || then != nil):
+		// Somebody wants to see the result before the transaction ends.
+		return true, s.write(ctx, op, p, b, driver.Stay)
+	}
+	if then != nil {
+		if err := then(b); err != nil {
+			return false, err
+		}
+	}
+	if end == driver.Commit {
+		s.emitStaged(b)
+	}
+	if len(b.stmts) == 0 && !(end == driver.Commit && s.inTx) {
+		return false, nil
+	}
+	return false, s.write(ctx, op, p, b, end)
 }
 
 // writeSome sends what can be written before the keys are known that the rest waits for.
@@ -111,8 +117,10 @@ func (s *Session) write(ctx context.Context, op string, p *plan, b *burst, end d
 	if len(p.writes) == 0 {
 		return nil
 	}
-	if err := s.fetch(ctx, op, p); err != nil {
-		return err
+	if p.alone { // it may be for what it has to fetch
+		if err := s.fetch(ctx, op, p); err != nil {
+			return err
+		}
 	}
 	return s.after(ctx, p)
 }
@@ -214,15 +222,15 @@ func (e *entry) dueHook(op string) (func(ctx context.Context) error, error) {
 	}
 	switch {
 	case e.state == Pending && e.hooks.beforeInsert:
-		return e.obj.(entity.BeforeInserter).BeforeInsert, nil
+		return e.object().(entity.BeforeInserter).BeforeInsert, nil
 	case e.state == Persistent && e.doomed && e.hooks.beforeDelete:
-		return e.obj.(entity.BeforeDeleter).BeforeDelete, nil
+		return e.object().(entity.BeforeDeleter).BeforeDelete, nil
 	case e.state == Persistent && !e.doomed && e.hooks.beforeUpdate:
 		changed, err := e.changes(op)
 		if err != nil || changed.empty() {
 			return nil, err
 		}
-		return e.obj.(entity.BeforeUpdater).BeforeUpdate, nil
+		return e.object().(entity.BeforeUpdater).BeforeUpdate, nil
 	}
 	return nil, nil
 }

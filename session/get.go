@@ -59,7 +59,7 @@ type keyRead struct {
 	read
 	key  any           // as its caller gave it
 	k    []value.Value // in the form of the key's columns
-	rows *loader
+	rows loader
 	obj  any // a *T, or nil for a miss
 }
 
@@ -85,12 +85,19 @@ func (e *entry) present() any {
 	if e.doomed || e.state != Pending && e.state != Persistent {
 		return nil
 	}
-	return e.obj
+	return e.object()
 }
 
 func (r *keyRead) ask(s *Session, op string, b *burst) error {
-	q := r.query()
-	r.rows = s.loader(b, r.x, op, q, r.found)
+	if r.q == nil || r.q.IsPlain() {
+		r.rows = loader{s: s, x: r.x, op: op, untracked: r.q != nil && r.q.NoTracking, found: r.found}
+		st := r.x.get
+		st.Args = r.k
+		b.add(st, r)
+		return nil
+	}
+	q := r.q
+	r.rows = *s.loader(b, r.x, op, q, r.found)
 	t, err := q.ByKey(r.x.d, r.x.columns, r.k)
 	b.add(r.x.statement(t, r.x.types, "select"), r)
 	return err

@@ -98,9 +98,9 @@ func (g *graph) index(r ref, inserted, deleted map[cell]*write) {
 		switch {
 		case w.table != r.to || w.op == opUpdate:
 		case w.op == opInsert:
-			inserted[cell{r.to, r.column.Index, w.values[r.column.Index]}] = w
+			inserted[cell{r.to, r.column.Index, w.values.at(r.column.Index)}] = w
 		default:
-			deleted[cell{r.to, r.column.Index, w.snapshot[r.column.Index]}] = w
+			deleted[cell{r.to, r.column.Index, w.snapshot.at(r.column.Index)}] = w
 		}
 	}
 }
@@ -109,12 +109,12 @@ func (g *graph) index(r ref, inserted, deleted map[cell]*write) {
 func (g *graph) refer(w *write, r ref, inserted, deleted map[cell]*write) {
 	i := r.f.Index
 	if w.op == opInsert || w.op == opUpdate && w.cols.has(i) {
-		if parent := inserted[cell{r.to, r.column.Index, w.values[i]}]; parent != nil && parent != w && !w.values[i].IsNull() {
+		if parent := inserted[cell{r.to, r.column.Index, w.values.at(i)}]; parent != nil && parent != w && !w.values.at(i).IsNull() {
 			g.edge(edge{from: parent, to: w, kind: parentFirst, fields: []*model.Field{r.f}, name: r.name})
 		}
 	}
 	if w.op == opDelete || w.op == opUpdate && w.cols.has(i) {
-		if parent := deleted[cell{r.to, r.column.Index, w.snapshot[i]}]; parent != nil && parent != w && !w.snapshot[i].IsNull() {
+		if parent := deleted[cell{r.to, r.column.Index, w.snapshot.at(i)}]; parent != nil && parent != w && !w.snapshot.at(i).IsNull() {
 			g.edge(edge{from: w, to: parent, kind: childFirst, fields: []*model.Field{r.f}, name: r.name})
 		}
 	}

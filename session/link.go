@@ -139,14 +139,14 @@ func (e *entry) rowGone() bool { return e.state == Deleted || e.state == Transie
 
 // rowBetween returns the entry of a row in between, which the session does not follow yet.
 func (s *Session) rowBetween(op string, x *meta, key []value.Value, between ends) (*entry, error) {
-	base, obj := x.New()
+	base, _ := x.New()
 	for i, f := range x.Fields {
 		if err := f.Set(base, key[i]); err != nil {
 			return nil, x.fieldError(op, f, err)
 		}
 	}
-	e := s.entry(x, base, obj)
-	e.ends = &between
+	e := s.entry(x, base)
+	s.extra(e).ends = &between
 	return e, nil
 }
 
@@ -188,7 +188,7 @@ func (s *Session) linkOf(op string, x *meta, key []value.Value, between ends) (*
 		return nil, err
 	}
 	s.log(e)
-	e.state, e.known, e.id, e.snapshot = Persistent, true, identify(x.Model, key), key
+	e.state, e.known, e.id, e.snapshot = Persistent, true, identify(x.Model, key), s.kept.of(x.layout, key)
 	s.track(e)
 	return e, nil
 }

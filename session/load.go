@@ -40,26 +40,28 @@ func (l *loader) row(cells []value.Value) error {
 	switch {
 	case e == nil:
 		base, obj := l.x.New()
-		e = l.s.entry(l.x, base, obj)
+		e = l.s.entry(l.x, base)
 		e.state, e.known, e.id = Persistent, true, id
-		e.snapshot = l.s.row(cells)
+		e.snapshot = l.s.kept.of(l.x.layout, cells)
 		if err := l.fill(base, cells); err != nil {
 			return err
 		}
 		l.s.track(e)
+		l.found(obj, e)
+		return nil
 	case e.state == Persistent && (l.populate || l.renew && !e.isDirty()):
 		if err := l.overwrite(e, cells); err != nil {
 			return err
 		}
 	}
-	l.found(e.obj, e)
+	l.found(e.object(), e)
 	return nil
 }
 
 // overwrite replaces what the session has of a row. A relation whose key is another one now is not loaded any more.
 func (l *loader) overwrite(e *entry, cells []value.Value) error {
 	l.s.log(e)
-	e.snapshot = l.s.row(cells)
+	e.snapshot = l.s.kept.of(l.x.layout, cells)
 	if err := l.fill(e.base, cells); err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (l *loader) overwrite(e *entry, cells []value.Value) error {
 
 func (l *loader) fill(base unsafe.Pointer, cells []value.Value) error {
 	for i, f := range l.x.Fields {
-		if err := f.Set(base, cells[i]); err != nil {
+		if err := f.Fill(base, &cells[i]); err != nil {
 			return &fault.Error{
 				Kind: fault.Internal, Op: l.op, Entity: l.x.Name, Table: l.x.Table, Columns: []string{f.Column},
 				Message: "the column does not fit the field " + f.Name, Err: err,

@@ -34,7 +34,7 @@ func (s *Session) merge(ctx context.Context, op string, x *meta, src any) (any, 
 	if e.doomed || e.state != Pending && e.state != Persistent {
 		return nil, s.concerning(op, fault.Deleted, e, "it is deleted in this session")
 	}
-	return e.obj, s.copyInto(op, e, from)
+	return e.object(), s.copyInto(op, e, from)
 }
 
 func unsetKey(x *meta, key []value.Value) bool {
@@ -85,7 +85,7 @@ func (s *Session) mergeNew(op string, x *meta, from unsafe.Pointer) (any, error)
 			return nil, x.fieldError(op, f, err)
 		}
 	}
-	return obj, s.add(op, x, base, obj)
+	return obj, s.add(op, x, base)
 }
 
 // copyInto copies the fields of the struct at from into a tracked object.

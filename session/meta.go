@@ -9,6 +9,8 @@ import (
 	"github.com/urutu-go/urutu/entity"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/model"
+	"github.com/urutu-go/urutu/query"
+	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/value"
 )
 
@@ -17,8 +19,9 @@ import (
 type meta struct {
 	*model.Model
 	d          dialect.Dialect
-	columns    string       // the select list: every column, in the order of the fields
-	types      []value.Type // of the select list
+	columns    string           // the select list: every column, in the order of the fields
+	get        driver.Statement // reads the row with a key, which its Args are
+	types      []value.Type     // of the select list
 	cols       []dialect.Column
 	secret     []bool         // nil where no column is
 	stamped    []*model.Field // what Add and the flush fill in, and a rollback puts back
@@ -27,6 +30,7 @@ type meta struct {
 	watched    []*model.Field // what is written where it has changed, and the key, which must not change
 	hooks      hooks
 	relations  []*relation
+	layout     *layout // of the rows that a session keeps
 	uniques    []unique
 	uniqueCols bits     // of the unique constraints besides the primary key
 	texts      sync.Map // textKey -> *text
@@ -75,7 +79,7 @@ func (c *connection) meta(m *model.Model, op string) (*meta, error) {
 }
 
 func newMeta(m *model.Model, relations []*relation, d dialect.Dialect) *meta {
-	x := &meta{Model: m, d: d, relations: relations}
+	x := &meta{Model: m, d: d, relations: relations, layout: layoutOf(m.Fields)}
 	var list strings.Builder
 	for i, f := range m.Fields {
 		if i > 0 {
@@ -91,8 +95,16 @@ func newMeta(m *model.Model, relations []*relation, d dialect.Dialect) *meta {
 	for _, u := range x.uniques[1:] {
 		x.uniqueCols.add(u.cols)
 	}
+	x.get = x.byKey()
 	x.hooks = hooksOf(reflect.PointerTo(m.Type))
 	return x
+}
+
+// byKey renders the query for the row with a key.
+func (x *meta) byKey() driver.Statement {
+	t, _ := query.Compile(x.Model).ByKey(x.d, x.columns, make([]value.Value, len(x.Key))) // fails for what clauses say
+	t.Args = nil
+	return x.statement(t, x.types, "select")
 }
 
 // classify sorts a field into the lists of what is filled in by whom.

@@ -28,7 +28,7 @@ type write struct {
 	op     writeOp
 	cols   bits
 	old    []value.Value // the key, and the old version where there is one: what finds the row
-	values []value.Value // the whole row as it will be
+	values row           // the whole row as it will be
 	soft   bool          // a deletion that is an update
 
 	table *table
@@ -51,12 +51,17 @@ type plan struct {
 	more    bool // the rest has to wait until this is written
 	alone   bool // has to be seen before the transaction ends: it cannot travel with the commit
 	hooked  bool // entities of it have After-hooks
+
+	oneWrite [1]*write // room for the smallest plan
+	oneTable [1]*table
 }
 
 // plan runs the Before-hooks and collects what is to be written: inserts with parents before children, then updates,
 // then deletes with children before parents.
 func (s *Session) plan(ctx context.Context, op string) (*plan, error) {
-	p := &plan{s: s}
+	p := &s.planned
+	*p = plan{s: s}
+	p.writes, p.tables = p.oneWrite[:0], p.oneTable[:0]
 	if err := s.relate(op); err != nil {
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func (p *plan) writeOf(op string, e *entry) (*write, error) {
 func (s *Session) finds(e *entry) []value.Value {
 	old := e.appendKey(s.values.take(len(e.Key) + 1)[:0])
 	if e.Version != nil {
-		old = append(old, e.snapshot[e.Version.Index])
+		old = append(old, e.snapshot.at(e.Version.Index))
 	}
 	return old
 }
@@ -139,7 +144,7 @@ func (s *Session) finds(e *entry) []value.Value {
 func (p *plan) insertOf(op string, e *entry) (*write, error) {
 	s := p.s
 	w := p.slab.one()
-	w.entry, w.s, w.op, w.values = e, s, opInsert, s.values.take(len(e.Fields))
+	w.entry, w.s, w.op, w.values = e, s, opInsert, s.kept.take(e.layout)
 	for i, f := range e.Fields {
 		if f.Generated != "" {
 			continue
@@ -148,7 +153,7 @@ func (p *plan) insertOf(op string, e *entry) (*write, error) {
 		if err != nil {
 			return nil, e.fieldError(op, f, err)
 		}
-		w.values[i] = v
+		w.values.set(i, v)
 		if (f.Serial || f.ServerDefault != "") && isUnset(f, v) {
 			continue
 		}
@@ -164,7 +169,7 @@ func (s *Session) rekey(op string, w *write) error {
 		if !w.cols.has(f.Index) {
 			return nil // the database makes it
 		}
-		key = append(key, w.values[f.Index])
+		key = append(key, w.values.at(f.Index))
 	}
 	s.key = key
 	if len(w.waits) > 0 {
@@ -195,18 +200,20 @@ func (p *plan) updateOf(op string, e *entry) (*write, error) {
 	}
 	s.log(e)
 	w := p.slab.one()
-	w.entry, w.s, w.op, w.cols, w.old, w.values, w.soft = e, s, opUpdate, changed, s.finds(e), s.row(e.snapshot), e.doomed
+	w.entry, w.s, w.op, w.cols, w.old, w.values, w.soft = e, s, opUpdate, changed, s.finds(e), s.kept.copied(e.snapshot), e.doomed
 	for i, f := range e.Fields {
 		if !changed.has(i) {
 			continue
 		}
-		if w.values[i], err = f.Get(e.base); err != nil {
+		v, err := f.Get(e.base)
+		if err != nil {
 			return nil, e.fieldError(op, f, err)
 		}
+		w.values.set(i, v)
 	}
 	now := value.OfTime(s.time())
 	if e.Version != nil {
-		w.keep(e.Version, value.OfInt(e.snapshot[e.Version.Index].Int()+1))
+		w.keep(e.Version, value.OfInt(e.snapshot.at(e.Version.Index).Int()+1))
 	}
 	if e.Updated != nil {
 		w.keep(e.Updated, now)
@@ -219,7 +226,7 @@ func (p *plan) updateOf(op string, e *entry) (*write, error) {
 
 // keep sets one of the fields that the session keeps.
 func (w *write) keep(f *model.Field, v value.Value) {
-	w.values[f.Index] = v
+	w.values.set(f.Index, v)
 	w.cols.set(f.Index)
 }
 
@@ -237,7 +244,7 @@ func (w *write) show(op string) error {
 		if f == nil {
 			continue
 		}
-		if err := w.put(op, f, w.values[f.Index]); err != nil {
+		if err := w.put(op, f, w.values.at(f.Index)); err != nil {
 			return err
 		}
 	}
@@ -303,7 +310,7 @@ func (w *write) args(to []value.Value) []value.Value {
 	to = append(to, w.old...)
 	for i, f := range w.Fields {
 		if w.cols.has(i) && !(w.op == opUpdate && f == w.Version) {
-			to = append(to, w.values[i])
+			to = append(to, w.values.at(i))
 		}
 	}
 	return to

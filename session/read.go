@@ -156,7 +156,8 @@ func (s *Session) query(ctx context.Context, op string, reads []reader) error {
 		err := s.flush(ctx, op, fill, driver.Stay)
 		return duringAutoflush(err, op, reads)
 	}
-	b := &burst{}
+	b := s.conn.burst()
+	defer s.conn.free(b)
 	if err := fill(b); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"reflect"
 	"slices"
 	"unsafe"
 
@@ -76,7 +75,9 @@ func (s *Session) relate(op string) error {
 	}
 	s.unlinked = false
 	for _, e := range s.entries {
-		e.waits = e.waits[:0]
+		if len(e.waits) > 0 {
+			e.waits = e.waits[:0]
+		}
 	}
 	for i := 0; i < len(s.entries); i++ { // it grows meanwhile
 		if err := s.relateEntry(op, s.entries[i]); err != nil {
@@ -117,7 +118,7 @@ func (s *Session) reach(op string, r *relation, p unsafe.Pointer, want ...filled
 	if err != nil {
 		return nil, err
 	}
-	if err := s.add(op, x, p, reflect.NewAt(r.Target.Type, p).Interface(), want...); err != nil {
+	if err := s.add(op, x, p, want...); err != nil {
 		return nil, err
 	}
 	return s.byPtr.get(p), nil
@@ -231,7 +232,8 @@ func (s *Session) own(op string, e *entry, r *relation, p unsafe.Pointer, key va
 // await notes that a foreign key comes with the key of another row. A new row does not go to the one in between that it
 // was said to belong to before.
 func (s *Session) await(op string, e, on *entry, f *model.Field) error {
-	e.waits = append(e.waits, wait{on, f})
+	x := s.extra(e)
+	x.waits = append(x.waits, wait{on, f})
 	if e.state != Pending || !f.Nullable {
 		return nil
 	}
@@ -318,11 +320,11 @@ func (e *entry) waitsFor(f *model.Field) bool {
 func (e *entry) asItWas(f *model.Field, v value.Value) bool {
 	for _, k := range e.filled {
 		if k.f == f && !k.stored {
-			return k.value == v || e.snapshot == nil && isUnset(f, v)
+			return k.value == v || e.snapshot.isNone() && isUnset(f, v)
 		}
 	}
-	if e.snapshot != nil {
-		return v == e.snapshot[f.Index]
+	if !e.snapshot.isNone() {
+		return v == e.snapshot.at(f.Index)
 	}
 	return isUnset(f, v)
 }
@@ -343,7 +345,8 @@ func (s *Session) fill(op string, e *entry, f *model.Field, v value.Value) error
 			return e.fieldError(op, f, err)
 		}
 		i = len(e.filled)
-		e.filled = append(e.filled, filled{f: f, before: before})
+		x := s.extra(e)
+		x.filled = append(x.filled, filled{f: f, before: before})
 	}
 	e.filled[i].value, e.filled[i].stored = v, false
 	return e.put(op, f, v)
@@ -364,7 +367,8 @@ func (s *Session) completeRelations(e *entry) {
 			continue
 		}
 		if r.Many(e.base) == nil {
-			e.emptied = append(e.emptied, r)
+			x := s.extra(e)
+			x.emptied = append(x.emptied, r)
 			r.SetMany(e.base, []unsafe.Pointer{})
 		}
 		s.note(e, r, relState{known: true})
@@ -395,5 +399,5 @@ func (s *Session) refersTo(e *entry, r *relation, p unsafe.Pointer) bool {
 		return false
 	}
 	key, known := to.settled(r.Foreign)
-	return known && key == e.snapshot[r.Local.Index]
+	return known && key == e.snapshot.at(r.Local.Index)
 }

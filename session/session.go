@@ -43,14 +43,19 @@ type Session struct {
 	tracked   sync.Mutex // protects byPtr for sessions of inner units, which only read it
 	byPtr     byPtr
 	byID      byID
-	entries   []*entry // in the order in which they came
+	entries   []*entry  // in the order in which they came
+	few       [2]*entry // room for the usual number of them
 	objects   slab[entry]
 	values    slab[value.Value]
+	kept      rows
+	extras    slab[extras]
 	statuses  slab[status]
 	key       []value.Value // scratch
 	staged    []stagedRows
+	planned   plan // by the flush that is under way, of which there is one
 	onFlush   []FlushHooks
 	now       time.Time // of the transaction; zero until it is asked for
+	base      Savepoint // the root
 	root, top *Savepoint
 	releases  []*Savepoint // ended savepoints whose RELEASE goes out with the next statement
 	resolver  Resolver     // instead of a marker, for this transaction's commit
@@ -119,8 +124,8 @@ func find(ctx context.Context, op string) (*Session, error) {
 		}
 	}
 	s := &Session{conn: c, unit: unit, home: db, opts: c.options(o)}
-	s.root = &Savepoint{session: s}
-	s.top = s.root
+	s.base.session = s
+	s.root, s.top = &s.base, &s.base
 	if err := unit.Enlist(string(c.cfg.Name), c == db.def, resource{s}); err != nil {
 		return nil, s.fault(op, fault.SessionClosed, closedMessage)
 	}
@@ -242,6 +247,9 @@ func (s *Session) track(e *entry) {
 	s.tracked.Lock()
 	s.byPtr.put(e)
 	s.tracked.Unlock()
+	if s.entries == nil {
+		s.entries = s.few[:0]
+	}
 	s.entries = append(s.entries, e)
 	s.related = s.related || len(e.relations) > 0
 	if e.known {

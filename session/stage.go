@@ -101,22 +101,27 @@ const maxShapes = 64
 
 // shape returns the shape of rows.
 func (x *shapes) shape(d dialect.Dialect, r Rows) *shape {
-	for {
-		known := x.list.Load()
-		var list []*shape
-		if known != nil {
-			list = *known
-		}
-		for _, k := range list {
+	known := x.list.Load()
+	if known != nil {
+		for _, k := range *known {
 			if k.sameShape(r) {
 				return k
 			}
 		}
-		k := newShape(d, r)
-		list = append(slices.Clip(list), k)
-		if len(list) > maxShapes || x.list.CompareAndSwap(known, &list) {
-			return k
-		}
+	}
+	k := newShape(d, r)
+	x.keep(known, k)
+	return k
+}
+
+// keep adds a shape to those that were known, unless there are others by now: then it is met again.
+func (x *shapes) keep(known *[]*shape, k *shape) {
+	var list []*shape
+	if known != nil {
+		list = *known
+	}
+	if list = append(slices.Clip(list), k); len(list) <= maxShapes {
+		x.list.CompareAndSwap(known, &list)
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *Session) revert(sp *Savepoint) {
 func (s *Session) revertEntry(u undo) {
 	e := u.e
 	s.unmap(e)
-	written := e.snapshot != nil && e.known
+	written := !e.snapshot.isNone() && e.known
 	id := e.id
 	e.status = status{}
 	if u.was != nil {

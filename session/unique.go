@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 
 	"github.com/urutu-go/urutu/internal/model"
-	"github.com/urutu-go/urutu/value"
 )
 
 // uniques finds the values of unique constraints that one write frees and another one takes.
@@ -69,13 +68,13 @@ func uniquesOf(x *meta) []unique {
 
 // key makes a map key of the constraint's values in a row. It reports false where one is NULL, or where the write leaves
 // the constraint's columns alone.
-func (u *unique) key(i int, w *write, row []value.Value, whole bool) (string, bool) {
+func (u *unique) key(i int, w *write, r row, whole bool) (string, bool) {
 	if !whole && !w.cols.meets(u.cols) {
 		return "", false
 	}
 	b := append([]byte(w.Table), 0, byte(i))
 	for _, f := range u.fields {
-		v := row[f.Index]
+		v := r.at(f.Index)
 		if v.IsNull() || w.op == opInsert && !w.cols.has(f.Index) {
 			return "", false
 		}

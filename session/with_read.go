@@ -123,7 +123,7 @@ func (r *relatedRead) inMap(s *Session, v value.Value) (list []unsafe.Pointer, h
 
 // softDeleted reports whether the entry's row says that it is deleted.
 func (r *relatedRead) softDeleted(e *entry) bool {
-	return e.Deleted != nil && e.snapshot != nil && !e.snapshot[e.Deleted.Index].IsNull()
+	return e.Deleted != nil && !e.snapshot.isNone() && !e.snapshot.at(e.Deleted.Index).IsNull()
 }
 
 // ask adds the statement. A flush may have filled in keys since the parents were looked at.

@@ -113,7 +113,7 @@ func (x *meta) constraints() []model.Constraint {
 
 // fill sets a field that the database generated.
 func (w *write) fill(f *model.Field, v value.Value) error {
-	w.values[f.Index] = v
+	w.values.set(f.Index, v)
 	return w.put("session.Flush", f, v)
 }
 
@@ -137,7 +137,9 @@ func (w *write) written() {
 		return
 	}
 	e.hooked = false
-	e.replaces = nil
+	if e.replaces != nil {
+		e.replaces = nil
+	}
 	if w.op == opDelete {
 		if e.ends == nil { // of one in between, both of its ends want to know
 			w.s.unmap(e)
@@ -214,11 +216,11 @@ func (w *write) afterHook(ctx context.Context) error {
 	switch {
 	case w.part:
 	case w.op == opInsert && w.hooks.afterInsert:
-		return w.obj.(entity.AfterInserter).AfterInsert(ctx)
+		return w.object().(entity.AfterInserter).AfterInsert(ctx)
 	case (w.op == opDelete || w.soft) && w.hooks.afterDelete:
-		return w.obj.(entity.AfterDeleter).AfterDelete(ctx)
+		return w.object().(entity.AfterDeleter).AfterDelete(ctx)
 	case w.op == opUpdate && !w.soft && w.hooks.afterUpdate:
-		return w.obj.(entity.AfterUpdater).AfterUpdate(ctx)
+		return w.object().(entity.AfterUpdater).AfterUpdate(ctx)
 	}
 	return nil
 }

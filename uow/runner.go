@@ -224,15 +224,18 @@ func (r *Runner) commit(ctx context.Context, u *Unit) error {
 	return r.commitAll(ctx, detached, resources)
 }
 
-// rank orders resources for the commit: those with nothing to lose first, the last one last.
+// rank orders resources for the commit: those with nothing to lose first, the last one last, and after it what says that
+// the work is done.
 func rank(ctx context.Context, e enlisted) int {
 	switch {
 	case !e.Pending(ctx):
 		return 0
-	case !e.last:
-		return 1
-	default:
+	case e.final:
+		return 3
+	case e.last:
 		return 2
+	default:
+		return 1
 	}
 }
 

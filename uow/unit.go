@@ -38,14 +38,16 @@ type Unit struct {
 	pinned    bool       // committed by hand: never run again
 	failed    error      // a joined function failed: the unit must not commit
 	resources []enlisted
+	one       [1]enlisted // room for the usual number of them
 	commit    []Hook
 	rollback  []Hook
 	undone    []Hook // rollback hooks of savepoints that were rolled back: they run at the unit's end in any case
 }
 
 type enlisted struct {
-	name string
-	last bool
+	name  string
+	last  bool
+	final bool // after those that are last
 	Resource
 }
 
@@ -77,8 +79,21 @@ func (u *Unit) Enlist(name string, last bool, r Resource) error {
 	if u.ended {
 		return &fault.Error{Kind: fault.SessionClosed, Op: "uow.Enlist", Connection: name, Message: "the unit of work has ended"}
 	}
-	u.resources = append(u.resources, enlisted{name, last, r})
+	if u.resources == nil {
+		u.resources = u.one[:0]
+	}
+	u.resources = append(u.resources, enlisted{name: name, last: last, Resource: r})
 	return nil
+}
+
+// CommitLast has the resource that was enlisted under a name commit after all others, also after those marked last: its
+// commit says that the unit's work is done, so that what fails before it is done again.
+func (u *Unit) CommitLast(name string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range u.resources {
+		u.resources[i].final = u.resources[i].final || u.resources[i].name == name
+	}
 }
 
 // Find returns the first enlisted resource that match accepts.

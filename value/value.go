@@ -33,6 +33,14 @@ type Value struct {
 	str  string // text, bytes, JSON, decimals
 }
 
+// Parts takes a value apart, for those who keep many in less memory.
+func Parts(v *Value) (k Kind, hi, lo uint64, str string) { return v.kind, v.hi, v.lo, v.str }
+
+// OfParts puts a value together again.
+func OfParts(k Kind, hi, lo uint64, str string) Value {
+	return Value{kind: k, hi: hi, lo: lo, str: str}
+}
+
 // OfBool returns a boolean.
 func OfBool(b bool) Value {
 	if b {

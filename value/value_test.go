@@ -74,3 +74,15 @@ func ExampleValue_String() {
 	// 00000000-0000-0000-0000-000000000001 3 bytes NULL
 	// 3 8
 }
+
+func TestAValueTakenApartIsTheSameTogether(t *testing.T) {
+	t.Parallel()
+	for _, v := range []value.Value{
+		{}, value.OfBool(true), value.OfInt(-1), value.OfUint(math.MaxUint64), value.OfFloat(1.5), value.OfText("a"),
+		value.OfBytes([]byte{}), value.OfMicros(-1), value.OfUUID([16]byte{1, 15: 2}), value.OfJSON("{}"), value.OfDecimal("1.50"),
+	} {
+		if got := value.OfParts(value.Parts(&v)); got != v {
+			t.Errorf("%v became %v", v, got)
+		}
+	}
+}

@@ -59,6 +59,8 @@ type pool struct {
 	d *Driver
 }
 
+var _ driver.Listener = pool{}
+
 // Acquire implements driver.Pool.
 func (p pool) Acquire(ctx context.Context, access driver.Access) (driver.Conn, error) {
 	c, err := p.Pool.Acquire(ctx, access)
@@ -66,6 +68,14 @@ func (p pool) Acquire(ctx context.Context, access driver.Access) (driver.Conn, e
 		return nil, err
 	}
 	return &Conn{real: c, d: p.d}, nil
+}
+
+// Listen implements driver.Listener, as far as the real pool does.
+func (p pool) Listen(ctx context.Context, channel string, heard func()) error {
+	if l, ok := p.Pool.(driver.Listener); ok {
+		return l.Listen(ctx, channel, heard)
+	}
+	return &fault.Error{Kind: fault.Unsupported, Op: "faultdriver.Listen", Message: "the real pool does not listen"}
 }
 
 // Conn is a lent connection.

@@ -71,12 +71,14 @@ type signed interface {
 }
 
 func intCodec[T signed](typ value.Type, low, high int64) codec {
+	memory := Opaque
+	if unsafe.Sizeof(T(0)) == 8 {
+		memory = Int64
+	}
 	return codec{
 		typ:    typ,
+		memory: memory,
 		encode: func(p unsafe.Pointer) (value.Value, error) { return value.OfInt(int64(*(*T)(p))), nil },
-		is: func(p unsafe.Pointer, snapshot value.Value) bool {
-			return snapshot.Kind() == value.Int && snapshot.Int() == int64(*(*T)(p))
-		},
 		decode: func(p unsafe.Pointer, v value.Value) error {
 			i, err := asInt(v)
 			if err != nil {
@@ -152,16 +154,14 @@ func stringCodec(w wish) codec {
 		return uuidStringCodec()
 	}
 	return codec{
-		typ: value.TypeText,
+		typ:    value.TypeText,
+		memory: String,
 		encode: func(p unsafe.Pointer) (value.Value, error) {
 			s := *(*string)(p)
 			if !utf8.ValidString(s) {
 				return value.Value{}, errUTF8
 			}
 			return value.OfText(s), nil
-		},
-		is: func(p unsafe.Pointer, snapshot value.Value) bool {
-			return snapshot.Kind() == value.Text && snapshot.Str() == *(*string)(p)
 		},
 		decode: decodeString,
 	}
@@ -230,8 +230,8 @@ func uuidCodec(w wish) (codec, error) {
 		c.typ = value.TypeText
 		c.encode = func(p unsafe.Pointer) (value.Value, error) { return value.OfText(value.FormatUUID(get(p))), nil }
 	default:
+		c.memory = UUID
 		c.encode = func(p unsafe.Pointer) (value.Value, error) { return value.OfUUID(get(p)), nil }
-		c.is = func(p unsafe.Pointer, snapshot value.Value) bool { return value.OfUUID(get(p)) == snapshot }
 	}
 	c.decode = func(p unsafe.Pointer, v value.Value) error {
 		u, err := asUUID(v)

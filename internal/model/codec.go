@@ -17,11 +17,10 @@ import (
 type codec struct {
 	typ      value.Type
 	nullable bool
+	memory   Memory
 	encode   func(p unsafe.Pointer) (value.Value, error)
 	decode   func(p unsafe.Pointer, v value.Value) error
-	// is reports whether what is at p is snapshot, as it stands. Nil where nothing is quicker than to encode it.
-	is   func(p unsafe.Pointer, snapshot value.Value) bool
-	same func(p unsafe.Pointer, snapshot value.Value) (bool, value.Value, error)
+	same     func(p unsafe.Pointer, snapshot value.Value) (bool, value.Value, error)
 }
 
 // wish is what a tag says about how a field is to be stored.

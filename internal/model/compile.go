@@ -161,7 +161,8 @@ func (c *compiler) column(sf reflect.StructField, name string, tg tag, at place)
 		c.fail(name, "%w", err)
 		return
 	}
-	f.Type, f.Nullable, f.Encode, f.Decode, f.Same = cd.typ, cd.nullable, cd.encode, cd.decode, cd.same
+	f.Type, f.Nullable, f.Memory = cd.typ, cd.nullable, cd.memory
+	f.Encode, f.Decode, f.Same = cd.encode, cd.decode, cd.same
 	if other, ok := c.columns[strings.ToLower(f.Column)]; ok {
 		c.fail(name, "column %s is that of %s already", f.Column, other)
 		return

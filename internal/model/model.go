@@ -85,6 +85,8 @@ type Field struct {
 	Secret bool
 	Unique bool
 
+	// Memory says what the field's variable is, where its bits are what is stored.
+	Memory Memory
 	// Encode reads the field at p, which is the address of the field itself. Its error says what cannot be stored; the
 	// caller names the field.
 	Encode func(p unsafe.Pointer) (value.Value, error)
@@ -115,8 +117,11 @@ func (m *Model) New() (unsafe.Pointer, any) {
 	return v.UnsafePointer(), v.Interface()
 }
 
+// At returns the struct at base as a *T in an interface.
+func (m *Model) At(base unsafe.Pointer) any { return reflect.NewAt(m.Type, base).Interface() }
+
 // Proto returns the prototype, a *T in an interface, whose fields' addresses name the columns.
-func (m *Model) Proto() any { return reflect.NewAt(m.Type, m.proto).Interface() }
+func (m *Model) Proto() any { return m.At(m.proto) }
 
 // ColumnAt returns the field that p names, where p is the address of a field of the prototype and t the type of that
 // field. It reports false for any other pointer, a struct that merely contains columns included.

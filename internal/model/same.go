@@ -14,7 +14,7 @@ import (
 // type, and the two are compared as that type compares them. A field that was really changed pays for it once.
 func sameOf(t reflect.Type, c codec, equal func(a, b unsafe.Pointer) bool) func(unsafe.Pointer, value.Value) (bool, value.Value, error) {
 	return func(p unsafe.Pointer, snapshot value.Value) (bool, value.Value, error) {
-		if c.is != nil && c.is(p, snapshot) {
+		if kind, hi, lo, text := value.Parts(&snapshot); c.memory.holds(p, kind, hi, lo, text) {
 			return true, snapshot, nil
 		}
 		current, err := c.encode(p)

@@ -26,6 +26,7 @@ func ofTime(t time.Time) (value.Value, error) {
 func timeCodec() codec {
 	return codec{
 		typ:    value.TypeTime,
+		memory: Time,
 		encode: func(p unsafe.Pointer) (value.Value, error) { return ofTime(*(*time.Time)(p)) },
 		decode: func(p unsafe.Pointer, v value.Value) error {
 			us, err := asMicros(v)

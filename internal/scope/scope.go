@@ -35,8 +35,25 @@ const (
 	FlushAll                   // all
 )
 
+// scoped is a context with a scope: both in one piece of memory, since each unit of work has some of them.
+type scoped struct {
+	context.Context
+	Scope
+}
+
+// Value implements context.Context.
+func (c *scoped) Value(k any) any {
+	if k == any(key{}) {
+		return &c.Scope
+	}
+	return c.Context.Value(k)
+}
+
 // From returns the scope of ctx; the zero Scope where it has none.
 func From(ctx context.Context) *Scope {
+	if c, ok := ctx.(*scoped); ok {
+		return &c.Scope
+	}
 	if s, ok := ctx.Value(key{}).(*Scope); ok {
 		return s
 	}
@@ -47,5 +64,8 @@ var none Scope
 
 // Into returns a context derived from ctx that carries s.
 func Into(ctx context.Context, s Scope) context.Context {
-	return context.WithValue(ctx, key{}, &s)
+	if c, ok := ctx.(*scoped); ok {
+		ctx = c.Context // whose scope nobody would see
+	}
+	return &scoped{ctx, s}
 }

@@ -37,12 +37,17 @@ func TestContextsEndInTime(t *testing.T) {
 			})
 		}
 		time.Sleep(3 * d)
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.first != nil || g.last != nil || g.armed {
-			t.Error("the group keeps what has ended")
-		}
+		checkEmpty(t, g)
 	})
+}
+
+func checkEmpty(t *testing.T, g *Group) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.first != nil || g.last != nil || !g.rings.IsZero() {
+		t.Error("the group keeps what has ended")
+	}
 }
 
 // A context that ends early says that it was canceled, by its parent or by who has it.
@@ -91,19 +96,94 @@ func TestDerivedContexts(t *testing.T) {
 	})
 }
 
+// Where nobody waited for it either, a context has ended when its time has come, or its parent's.
+func TestNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(time.Minute)
+		parent, end := context.WithCancel(t.Context())
+		byParent, byTime, ended := g.begin(parent), g.begin(t.Context()), g.begin(t.Context())
+		ended.cancel()
+		time.Sleep(time.Minute - time.Nanosecond)
+		if byTime.Err() != nil || byParent.Err() != nil {
+			t.Errorf("they have ended early: %v, %v", byTime.Err(), byParent.Err())
+		}
+		end()
+		time.Sleep(time.Nanosecond)
+		if !errors.Is(byTime.Err(), context.DeadlineExceeded) {
+			t.Errorf("its time has come: %v", byTime.Err())
+		}
+		for _, c := range []*timed{byParent, ended} {
+			if !errors.Is(c.Err(), context.Canceled) {
+				t.Errorf("it was canceled: %v", c.Err())
+			}
+		}
+		for _, c := range []*timed{byParent, byTime, ended} {
+			called := make(chan bool)
+			stop := c.AfterFunc(func() { called <- true })
+			<-called
+			<-c.Done()
+			if stop() {
+				t.Error("what was called is stopped")
+			}
+		}
+		checkEmpty(t, g)
+	})
+}
+
+// The order in which somebody begins to wait does not matter.
+func TestWaitedForLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, begin := New(time.Minute), time.Now()
+		var all []*timed
+		for range 3 {
+			all = append(all, g.begin(t.Context()))
+			time.Sleep(time.Second)
+		}
+		for _, i := range []int{2, 0, 1} {
+			context.AfterFunc(all[i], func() {
+				if took, want := time.Since(begin), time.Minute+time.Duration(i)*time.Second; took != want {
+					t.Errorf("context %d ended after %v", i, took)
+				}
+			})
+		}
+		time.Sleep(time.Hour)
+		checkEmpty(t, g)
+	})
+}
+
+// What was to be called after the end of a context is not, once that was taken back.
+func TestStoppedFunc(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := New(time.Minute).begin(t.Context())
+		calls := make(chan string, 3)
+		stop := ctx.AfterFunc(func() { calls <- "stopped" })
+		ctx.AfterFunc(func() { calls <- "kept" })
+		if !stop() || stop() {
+			t.Error("it is stopped once")
+		}
+		ctx.cancel()
+		synctest.Wait()
+		if close(calls); len(calls) != 1 || <-calls != "kept" {
+			t.Error("the wrong functions were called")
+		}
+	})
+}
+
 func BenchmarkContext(b *testing.B) {
 	b.Run("group", func(b *testing.B) {
 		g := New(time.Minute)
 		b.ReportAllocs()
 		for b.Loop() {
-			_, cancel := g.Context(b.Context())
+			ctx, cancel := g.Context(b.Context())
+			_ = ctx.Done()
 			cancel()
 		}
 	})
 	b.Run("timer", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, cancel := context.WithTimeout(b.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+			_ = ctx.Done()
 			cancel()
 		}
 	})

@@ -85,7 +85,7 @@ func (b *burst) run(ctx context.Context) {
 		return
 	}
 	b.st.watch(ctx, b.script.End == driver.Commit)
-	defer b.st.watcher.Unwatch()
+	defer b.st.watcher.unwatch()
 	defer b.finish()
 	if err := b.exchange(); err != nil {
 		b.fail(step{kind: stepBegin}, err)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+
+	"github.com/urutu-go/urutu/internal/timeout"
 )
 
 // cancelSettle is how long a request to cancel that the server has taken may need to reach the statement. Before that
@@ -24,6 +26,35 @@ type canceler struct {
 }
 
 var _ ctxwatch.Handler = (*canceler)(nil)
+
+// watcher has a canceler called when the context of a burst is done. It does what pgx's own does, of which each burst
+// takes more memory.
+type watcher struct {
+	handler *canceler
+	call    func()        // calls it, and says so
+	called  chan struct{} // has room for that
+	stop    func() bool   // while a context is watched
+}
+
+func newWatcher(handler *canceler) *watcher {
+	w := &watcher{handler: handler, called: make(chan struct{}, 1)}
+	w.call = func() {
+		handler.HandleCancel(context.Background())
+		w.called <- struct{}{}
+	}
+	return w
+}
+
+func (w *watcher) watch(ctx context.Context) { w.stop = timeout.AfterFunc(ctx, w.call) }
+
+// unwatch returns once nothing is under way any more.
+func (w *watcher) unwatch() {
+	if !w.stop() {
+		<-w.called
+		w.handler.HandleUnwatchAfterCancel()
+	}
+	w.stop = nil
+}
 
 // HandleCancel implements ctxwatch.Handler.
 func (c *canceler) HandleCancel(context.Context) {

@@ -21,6 +21,7 @@ type conn struct {
 	sc   *sql.Conn
 	open bool // Run has begun a transaction and not ended it
 	lent bool // the *sql.Conn was lent on
+	idle bool // Run has left no transaction open, and nothing unread
 }
 
 var (
@@ -50,7 +51,9 @@ func (c *conn) Run(ctx context.Context, s *driver.Script, r driver.Results) erro
 	err := c.sc.Raw(func(dc any) error {
 		pc, err := native(dc)
 		if err == nil {
+			c.idle = false
 			out = c.run(ctx, pc, s, r)
+			c.idle = isIdle(pc)
 		}
 		return err
 	})
@@ -168,14 +171,17 @@ func (c *conn) attempts(ctx context.Context, pc *pgconn.PgConn, s *driver.Script
 			return err
 		}
 		idle := pc.TxStatus() == txIdle
-		b := &burst{
+		b := &st.burst
+		*b = burst{
 			st: st, pc: pc, script: s, results: r, pooler: c.pool.pooler,
 			implicit: c.isImplicit(st, s), ask: st.level == levelUnknown && c.knowsLevel(),
 		}
 		b.run(ctx)
 		outdated := b.outdated()
 		if !outdated || !again || !idle || b.delivered {
-			return c.outcome(ctx, b, idle, outdated)
+			err := c.outcome(ctx, b, idle, outdated)
+			*b = burst{} // its results belong to somebody else
+			return err
 		}
 		c.restore(pc)
 	}
@@ -249,6 +255,10 @@ func (c *conn) unknown(ctx context.Context, at int, err error) error {
 // Release rolls back an open transaction and gives the connection back, or closes it if it is not usable.
 func (c *conn) Release() {
 	defer c.pool.returned()
+	if c.idle && !c.lent {
+		_ = c.sc.Close()
+		return
+	}
 	_ = c.sc.Raw(func(dc any) error {
 		pc, err := native(dc)
 		if err != nil {
@@ -258,10 +268,15 @@ func (c *conn) Release() {
 		if st, ok := pc.CustomData()[stateKey].(*state); ok && c.lent {
 			st.level = levelUnknown
 		}
-		if pc.IsClosed() || pc.IsBusy() || pc.TxStatus() != txIdle {
+		if !isIdle(pc) {
 			return sqldriver.ErrBadConn // has the pool close it
 		}
 		return nil
 	})
 	_ = c.sc.Close() // an error says that it was closed just now
+}
+
+// isIdle reports whether a connection can be given to somebody else.
+func isIdle(pc *pgconn.PgConn) bool {
+	return !pc.IsClosed() && !pc.IsBusy() && pc.TxStatus() == txIdle
 }

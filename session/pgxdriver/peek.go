@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -27,12 +28,20 @@ func checkIdle(ctx context.Context, c *pgx.Conn) error {
 	pc := c.PgConn()
 	state := dirty
 	if pc.Frontend().ReadBufferLen() == 0 {
-		state = peek(rawConn(pc.Conn()))
+		state = peekerOf(pc).peek()
 	}
 	if state == hungUp || state == dirty && pc.Ping(ctx) != nil {
 		return sqldriver.ErrBadConn
 	}
 	return nil
+}
+
+// peekerOf returns what looks at a connection's socket, which is kept with what else is kept for the connection.
+func peekerOf(pc *pgconn.PgConn) *peeker {
+	if st, ok := pc.CustomData()[stateKey].(*state); ok {
+		return st.peeker
+	}
+	return newPeeker(pc.Conn())
 }
 
 // rawConn returns the connection below TLS.

@@ -38,9 +38,9 @@ func TestPeekDoesNotWaitForAReader(t *testing.T) {
 	}()
 	seen := make(chan line, 1)
 	go func() {
-		state := quiet
+		state, p := quiet, newPeeker(ours)
 		for begin := time.Now(); state == quiet && time.Since(begin) < 20*time.Millisecond; {
-			state = peek(ours) // again and again, so that the reader has begun by some of them
+			state = p.peek() // again and again, so that the reader has begun by some of them
 		}
 		seen <- state
 	}()

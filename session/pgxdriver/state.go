@@ -33,7 +33,9 @@ type state struct {
 	bursts  uint64
 	level   level
 	handler *canceler
-	watcher *ctxwatch.ContextWatcher
+	watcher *watcher
+	peeker  *peeker
+	burst   burst // the one that is under way
 }
 
 // stateOf returns the state of a connection, and makes it at its first use.
@@ -48,7 +50,7 @@ func stateOf(ctx context.Context, pc *pgconn.PgConn) (*state, error) {
 		}
 	}
 	handler := &canceler{conn: pc}
-	st := &state{cache: newCache(), handler: handler, watcher: ctxwatch.NewContextWatcher(handler)}
+	st := &state{cache: newCache(), handler: handler, watcher: newWatcher(handler), peeker: newPeeker(pc.Conn())}
 	pc.CustomData()[stateKey] = st
 	return st, nil
 }
@@ -60,7 +62,7 @@ func (st *state) watch(ctx context.Context, commits bool) {
 	if commits {
 		st.handler.delay, st.handler.limit = commitDelay, commitLimit
 	}
-	st.watcher.Watch(ctx)
+	st.watcher.watch(ctx)
 }
 
 // contextHandler is the way in which contexts of statements that do not come from a session are watched.

@@ -16,6 +16,9 @@ import (
 
 // codeOf returns SQLite's extended result code, or 0 where err is none of its errors.
 func codeOf(err error) int {
+	if err == nil {
+		return 0 // what errors.As needs would take memory each time
+	}
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		return e.Code()
