@@ -25,7 +25,8 @@ type Relation struct {
 //		query.With(&orders.Lines, query.Asc(&lines.Position), query.With(&lines.Product)))
 //
 // [Populate] and [NoTracking] of the query itself hold for what its relations lead to as well; its lock does not. A
-// relation that is loaded stays as it is in memory.
+// relation that is loaded stays as it is in memory, but for a list with a table in between: what is loaded of one end
+// corrects what the session has of the other, where the program has not changed it.
 func With[V any](rel *V, clauses ...Clause) Relation {
 	return Relation{rel: columnOf(rel), clauses: slices.Clone(clauses)}
 }

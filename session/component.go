@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"reflect"
+	"slices"
 
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
@@ -56,10 +57,10 @@ func (s *Session) emitWriters(b *burst) {
 			if r.by == nil || r.unit != unit || s.emitted(i) {
 				continue
 			}
-			values := r.Values
+			values := slices.Clip(r.Values) // the caller's own
 			for _, more := range s.staged[i+1:] {
 				if more.by == r.by && more.unit == unit {
-					values = append(values[:len(values):len(values)], more.Values...)
+					values = append(values, more.Values...)
 				}
 			}
 			for _, w := range r.by.Statements(s.conn.d, values) {

@@ -108,11 +108,16 @@ func (n *ends) loaded(r *relation) bool {
 		return false
 	}
 	for _, back := range n.other.relations {
-		if back.Link == r.Link && back.LinkLocal == r.LinkForeign && slices.Contains(n.other.relation(back).many, n.one.base) {
+		if r.mirrors(back) && slices.Contains(n.other.relation(back).many, n.one.base) {
 			return true
 		}
 	}
 	return false
+}
+
+// mirrors reports whether back is the other end of r, which has a table in between.
+func (r *relation) mirrors(back *relation) bool {
+	return back.Link == r.Link && back.LinkLocal == r.LinkForeign
 }
 
 // loose reports whether a row in between is not to be added, because one of those that it refers to goes or has gone.

@@ -32,6 +32,21 @@ func TestLinks(t *testing.T) {
 		{"a_stored_end_is_deleted_at_once", withLink(linkStoredEnd)},
 		{"a_new_end_is_deleted_and_added_again", withLink(linkNewEndAgain)},
 		{"a_row_that_is_not_to_be_written_runs_no_hook", withLink(linkNoHook)},
+		{"read_anew_where_it_had_been_deleted_and_committed", withLink(linkReadAfterCommit)},
+		{"read_anew_at_the_other_end", withLink(linkReadAtOtherEnd)},
+		{"read_anew_where_it_had_been_deleted", withLink(linkReadAfterFlush)},
+		{"read_anew_by_an_object_that_was_expunged", withLink(linkReadExpunged)},
+		{"gone_elsewhere_and_the_other_list_is_stale", withLink(linkGone)},
+		{"gone_elsewhere_after_the_session_had_made_it", withLink(linkGoneOwn)},
+		{"gone_elsewhere_and_taken_off_here", withLink(linkGoneTwice)},
+		{"made_elsewhere_and_the_other_list_is_stale", withLink(linkMade)},
+		{"made_elsewhere_and_the_other_list_is_not_loaded", withLink(linkMadeUnknown)},
+		{"only_those_of_another_object_are_read", withLink(linkReadAnother)},
+		{"read_anew_before_the_deletion_is_flushed", withLink(linkReadDoomed)},
+		{"read_anew_before_the_addition_is_flushed", withLink(linkReadPending)},
+		{"read_anew_in_a_savepoint_that_is_undone", withLink(linkReadUndone)},
+		{"deleted_and_read_anew_in_a_savepoint_that_is_undone", withLink(linkDeletedReadUndone)},
+		{"read_anew_of_ends_that_are_soft_deleted", linkSoftDeleted},
 	})
 }
 

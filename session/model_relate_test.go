@@ -21,6 +21,7 @@ func (s *mSession) add(o *mObject) {
 			o.now[r.field] = mHeld{set: true}
 			o.emptied = append(o.emptied, r.field)
 		}
+		o.was[r.field] = mHeld{known: r.toMany}
 	}
 	if key := o.key(); key != nil {
 		s.byKey[mID{o.table, key}] = o
@@ -182,7 +183,36 @@ func (s *mSession) syncLinks(o *mObject, r *mRel) {
 			s.link(o, other, false)
 		}
 	}
+	now.known = was.known
 	o.was[r.field] = now
+}
+
+// relink makes the lists at the other end agree with one that was read.
+func (s *mSession) relink(o *mObject, r *mRel) {
+	for _, x := range s.w.objs {
+		if x.table != r.to || x.state != session.Persistent {
+			continue
+		}
+		field, linked := r.to.links.field, slices.Contains(o.now[r.field].many, x)
+		was, now := x.was[field], x.now[field]
+		if linked == slices.Contains(was.many, o) || linked && !was.known {
+			continue
+		}
+		was.many = with(was.many, o, linked)
+		if now.set {
+			now.many = with(now.many, o, linked)
+		}
+		x.was[field], x.now[field] = was, now
+	}
+}
+
+// with returns a list with an object at its end, or without it.
+func with(list []*mObject, o *mObject, there bool) []*mObject {
+	list = slices.DeleteFunc(slices.Clone(list), func(x *mObject) bool { return x == o })
+	if there {
+		list = append(list, o)
+	}
+	return list
 }
 
 // link makes a box and a sticker, in either order, belong together or not.

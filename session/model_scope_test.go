@@ -348,7 +348,10 @@ func (s *mSession) relation(what string, o *mObject, r *mRel) {
 	got = o.pointers(r)
 	s.found(what, r.to, got, keys, true)
 	h := o.relation(r, s.w)
-	o.now[r.field], o.was[r.field] = h, h
+	o.now[r.field], o.was[r.field] = h, mHeld{one: h.one, many: h.many, set: h.set, known: true}
+	if r == o.table.links {
+		s.relink(o, r)
+	}
 	for _, other := range h.many {
 		if r == o.table.links && s.w.wrong == "" {
 			s.knowLink(o, other)

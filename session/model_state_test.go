@@ -41,6 +41,8 @@ type mHeld struct {
 	one  *mObject
 	many []*mObject
 	set  bool // not nil
+	// known: it is what there is. That says more than the field, of what it was.
+	known bool
 }
 
 func (h mHeld) equal(o mHeld) bool {
@@ -178,7 +180,8 @@ func (s *mSession) rollback(i int) {
 func (o *mObject) empty(w *mWorld) {
 	for _, r := range o.table.rels() {
 		if h := o.relation(r, w); r.toMany && len(h.many) == 0 && len(o.now[r.field].many) == 0 {
-			o.now[r.field], o.was[r.field] = h, h
+			known := o.was[r.field].known
+			o.now[r.field], o.was[r.field] = h, mHeld{set: h.set, known: known}
 		}
 	}
 }

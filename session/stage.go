@@ -63,9 +63,9 @@ func (s *Session) emitStaged(b *burst) {
 			i++
 			continue
 		}
-		values := first.Values
+		values := slices.Clip(first.Values)
 		for i++; i < len(s.staged) && s.staged[i].sameShape(first.Rows); i++ {
-			values = append(values[:len(values):len(values)], s.staged[i].Values...)
+			values = append(values, s.staged[i].Values...)
 		}
 		b.add(s.stagedStatement(first.Rows, values), nil)
 	}

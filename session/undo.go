@@ -133,7 +133,7 @@ func (s *Session) settle() {
 		if u.e.state == Deleted {
 			u.e.state = Detached
 			u.e.free.Store(true)
-			u.e.unlisted = true
+			u.e.unlisted = u.e.ends == nil // of one in between, both of its ends still want to know
 		}
 	}
 	s.root.undo = nil

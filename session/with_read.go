@@ -115,14 +115,14 @@ func (r *relatedRead) inMap(s *Session, v value.Value) (list []unsafe.Pointer, h
 	switch {
 	case e == nil:
 		return nil, false
-	case e.present() == nil, r.softDeleted(e) && !r.q.ShowsDeleted():
+	case e.present() == nil, e.softDeleted() && !r.q.ShowsDeleted():
 		return nil, true
 	}
 	return []unsafe.Pointer{e.base}, true
 }
 
 // softDeleted reports whether the entry's row says that it is deleted.
-func (r *relatedRead) softDeleted(e *entry) bool {
+func (e *entry) softDeleted() bool {
 	return e.Deleted != nil && !e.snapshot.isNone() && !e.snapshot.at(e.Deleted.Index).IsNull()
 }
 
@@ -217,6 +217,7 @@ func (r *relatedRead) assign(s *Session) {
 			s.setRelation(p.entry, r.rel, st)
 		}
 	}
+	r.relink(s)
 }
 
 // state returns what is known of an object's relation now.
