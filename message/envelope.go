@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/urutu-go/urutu/fault"
@@ -41,7 +42,7 @@ func (h Headers) Validate() error {
 		if name == "" || len(name) > maxHeaderName || strings.ContainsFunc(name, outsideName) {
 			return fault.New(fault.Invalid, fmt.Sprintf("%.40q is no name of a header", name))
 		}
-		if len(v) > maxHeaderValue || !utf8.ValidString(v) || strings.ContainsFunc(v, control) {
+		if len(v) > maxHeaderValue || !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
 			return fault.New(fault.Invalid, fmt.Sprintf("the value of header %q is too long or not printable", name))
 		}
 	}
@@ -51,8 +52,6 @@ func (h Headers) Validate() error {
 func outsideName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
-
-func control(r rune) bool { return r < ' ' || r == 0x7f }
 
 // envelopeVersion is that of what Seal writes. Readers refuse newer ones.
 const envelopeVersion = 1
@@ -86,11 +85,12 @@ func (n newer) Error() string { return string(n) }
 // Unseal reads what Seal wrote. Its error is fault.Invalid, with [ErrNewer] below it where a newer program wrote it.
 func Unseal(b []byte) (Envelope, error) {
 	var s sealed
-	if err := json.Unmarshal(b, &s); err != nil {
-		return Envelope{}, &fault.Error{Kind: fault.Invalid, Op: "message.Unseal", Err: err}
-	}
-	if s.Envelope > envelopeVersion {
+	err := json.Unmarshal(b, &s)
+	switch {
+	case s.Envelope > envelopeVersion: // what else it holds may have another form, which is an error too
 		return Envelope{}, &fault.Error{Kind: fault.Invalid, Op: "message.Unseal", Err: ErrNewer}
+	case err != nil:
+		return Envelope{}, &fault.Error{Kind: fault.Invalid, Op: "message.Unseal", Err: err}
 	}
 	if s.Envelope < 1 || s.Version < 1 {
 		return Envelope{}, &fault.Error{Kind: fault.Invalid, Op: "message.Unseal", Message: "it has no version"}

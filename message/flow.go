@@ -22,6 +22,15 @@ func WithHeaders(ctx context.Context, h Headers) context.Context {
 	return context.WithValue(ctx, flowKey{}, all)
 }
 
+// WithoutHeaders returns a context in which no headers flow: the work that begins in it has nothing to do with what ctx
+// was about.
+func WithoutHeaders(ctx context.Context) context.Context {
+	if len(Flowing(ctx)) == 0 {
+		return ctx
+	}
+	return context.WithValue(ctx, flowKey{}, Headers(nil))
+}
+
 // Flowing returns the headers that messages published in ctx have. They are not to be changed.
 func Flowing(ctx context.Context) Headers {
 	h, _ := ctx.Value(flowKey{}).(Headers)

@@ -9,6 +9,7 @@ import (
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/uow"
 	"github.com/urutu-go/urutu/value"
 )
 
@@ -29,16 +30,22 @@ type Delivery struct {
 	lane    *lane
 	home    *state
 	started bool // it is in hand
+	noted   bool // there is a row about its failures, which an operator may have set to none
 }
 
 // Acknowledge makes the unit of work in ctx the one that has handled the message: its commit deletes the message, and
 // fails with fault.Stale if somebody else has handled it, or this process has lost the lane that it is in. It outlives a
-// rollback by hand.
+// rollback by hand. Where the unit writes to other databases too, the message's commits last: what is lost in between is
+// handled again.
 func (d *Delivery) Acknowledge(ctx context.Context) error {
-	retried := value.OfBool(d.Failures > 0)
+	retried := value.OfBool(d.noted)
 	owner, epoch := d.lane.owner()
-	return session.StageUnit(session.On(ctx, d.home.name), &d.home.acks, value.OfInt(int64(d.lane.dest.id)), value.OfInt(int64(d.lane.number)), value.OfInt(d.id),
+	err := session.StageUnit(session.On(ctx, d.home.name), &d.home.acks, value.OfInt(int64(d.lane.dest.id)), value.OfInt(int64(d.lane.number)), value.OfInt(d.id),
 		value.OfUUID(owner), value.OfInt(epoch), retried)
+	if u, ok := uow.Current(ctx); ok && err == nil {
+		u.CommitLast(string(d.home.name))
+	}
+	return err
 }
 
 const messageTable = "urutu_message"

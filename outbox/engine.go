@@ -235,11 +235,17 @@ func (e *Engine) brokenOff(done <-chan struct{}) bool {
 
 // work hands the ready messages of a destination to its consumer, one after the other.
 func (e *Engine) work(d *destination) {
-	for {
-		m := e.next(d)
+	var m *Delivery
+	defer func() {
 		if m == nil {
 			return
 		}
+		// The handler has ended its goroutine, as what fails a test does. Another one goes on.
+		e.hands.Go(func() { e.work(d) })
+		e.finished(d, m)
+		e.settle(m, &Failure{Reason: Panicked, Err: errors.New("the handler ended its goroutine")})
+	}()
+	for m = e.next(d); m != nil; m = e.next(d) {
 		err := e.handle(d, m)
 		e.finished(d, m)
 		e.settle(m, err)

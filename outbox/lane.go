@@ -159,7 +159,7 @@ func (l *lane) settle(k *look) {
 func (l *lane) hold(d *Delivery) bool {
 	l.held[d.id] = d
 	l.dest.held++
-	if d.Key == "" || l.dest.Send != nil { // a broker gets those of a key in one batch
+	if d.Key == "" || l.dest.Send != nil { // a broker gets those of a key in one batch, or in one after the other
 		return true
 	}
 	waiting, busy := l.keys[d.Key]
@@ -208,8 +208,22 @@ func (l *lane) leave(d *Delivery, overtake bool) (next *Delivery) {
 		l.forget(w)
 	}
 	delete(l.keys, d.Key)
+	if l.dest.Send != nil {
+		l.retract(d.Key)
+	}
 	l.left[d.Key], l.fresh[d.Key] = true, true
 	return nil
+}
+
+// retract takes back the messages of a key that are ready for a broker, and not in hand yet.
+func (l *lane) retract(key string) {
+	l.dest.ready = slices.DeleteFunc(l.dest.ready, func(m *Delivery) bool {
+		mine := m.lane == l && m.Key == key
+		if mine {
+			l.forget(m)
+		}
+		return mine
+	})
 }
 
 // drop gives up a message that was not handled, and those that wait behind it: they stay in the table until they are

@@ -179,7 +179,7 @@ func (e *Engine) ask(r *round, due []*look, now time.Time) {
 	})
 	r.each(e, e.sql.due, due, nil, []value.Value{at, limit}, func(row []value.Value) {
 		k, m := delivered(row)
-		m.Failures = int(row[9].Int())
+		m.Failures, m.noted = int(row[9].Int()), true
 		id := laneID{k.lane.dest.id, k.lane.number}
 		r.dues[id] = append(r.dues[id], m)
 	})

@@ -3,6 +3,7 @@ package outbox
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -111,15 +112,19 @@ func (h *state) check(ctx context.Context, op string, m *Outgoing) error {
 		return fault.Wrap(fault.Invalid, op, err)
 	}
 	if m.Once != "" && m.At.IsZero() {
-		return fault.Newf(fault.Invalid, "%s: only a message that waits for its time can be unique while it waits", m.Type.Topic)
+		return refuse(op, "%s: only a message that waits for its time can be unique while it waits", m.Type.Topic)
 	}
 	if y := m.At.Year(); !m.At.IsZero() && (y < 1970 || y > 9999) {
-		return fault.Newf(fault.Invalid, "%s: the year %d is no time to deliver a message", m.Type.Topic, y)
+		return refuse(op, "%s: the year %d is no time to deliver a message", m.Type.Topic, y)
 	}
 	if m.Type.Required && m.Type.Kind == message.Event {
 		return h.required(ctx, op, m.Type)
 	}
 	return nil
+}
+
+func refuse(op, format string, args ...any) error {
+	return &fault.Error{Kind: fault.Invalid, Op: op, Message: fmt.Sprintf(format, args...)}
 }
 
 // immediate writes messages that are to be delivered at once.
@@ -221,7 +226,7 @@ func (w *delayed) conflict(d dialect.Dialect) string {
 	const at = "(urutu_message_delayed.deliver_at, excluded.deliver_at)"
 	set := ""
 	if w.again.Payload {
-		for _, c := range [...]string{"slot", "msg_id", "key", "headers", "payload"} {
+		for _, c := range [...]string{"slot", "msg_id", "topic", "key", "headers", "payload"} {
 			set += ", " + c + " = excluded." + c
 		}
 	}

@@ -79,9 +79,9 @@ func (e *Engine) batch(d *destination) []*Delivery {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
-	n := 0
-	for ; n < len(d.ready) && len(batch) < batchLimit; n++ {
-		m := d.ready[n]
+	for len(d.ready) > 0 && len(batch) < batchLimit {
+		m := d.ready[0]
+		d.ready = d.ready[1:]
 		if !m.lane.safe(now) {
 			m.lane.drop(m)
 			continue
@@ -89,7 +89,6 @@ func (e *Engine) batch(d *destination) []*Delivery {
 		m.started = true
 		batch = append(batch, m)
 	}
-	d.ready = d.ready[n:]
 	return batch
 }
 
@@ -125,11 +124,8 @@ func (e *Engine) arrived(d *destination, list []*Delivery) {
 	for l, ids := range byLane {
 		st := e.sql.delete.lists([][]value.Value{nil, nil, ofInts(ids)}, value.OfInt(int64(d.id)), value.OfInt(int64(l.number)), value.Value{})
 		x.add(st, nil)
-	}
-	for _, m := range list {
-		if m.Failures > 0 {
-			x.add(e.sql.forget.with(value.OfInt(int64(d.id)), value.OfInt(int64(m.lane.number)), value.OfInt(m.id)), nil)
-		}
+		// Also what this process does not know of: another one, which has taken the lane, may have failed with them.
+		x.add(e.sql.forget.lists(st.Lists, st.Args...), nil)
 	}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	err := e.db.Run(e.ctx, "outbox.Delete", driver.Write, &x.Script, x)

@@ -33,7 +33,7 @@ func (e *Engine) handled(m *Delivery) {
 	l, d := m.lane, m.lane.dest
 	d.outage = 0
 	next := l.release(m)
-	if m.Failures > 0 && m.Key != "" {
+	if m.noted && m.Key != "" {
 		l.whole = true // those that waited for it may go
 	}
 	wake := l.whole || d.held == d.room/2

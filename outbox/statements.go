@@ -30,15 +30,19 @@ func newStatements(d dialect.Dialect) *statements {
 }
 
 const (
+	// noted is the condition that a message has failed: it is parked or waits for its retry, also as a new owner of its
+	// lane begins at the front. As a scalar it is looked up by its key for each message, whatever a planner believes.
+	noted = " (SELECT r.id FROM urutu_message_retry r WHERE r.dest = m.dest AND r.lane = m.lane AND r.id = m.id) IS NOT NULL"
 	// waits is the condition that a message waits for a retry, of itself or of an earlier one of its key.
-	waits = " (EXISTS (SELECT 1 FROM urutu_message_retry r WHERE r.dest = m.dest AND r.lane = m.lane AND r.id = m.id)" +
+	waits = " (" + noted +
 		" OR m.key IS NOT NULL AND EXISTS (SELECT 1 FROM urutu_message_retry r" +
 		" WHERE r.dest = m.dest AND r.lane = m.lane AND r.key = m.key AND r.id < m.id))"
 	retried = " FROM urutu_message_retry r JOIN urutu_message m ON m.dest = r.dest AND m.lane = r.lane AND m.id = r.id"
 )
 
 func (s *statements) reading(d dialect.Dialect) {
-	fetch := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4"
+	fetch := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3" +
+		" AND NOT" + noted + " ORDER BY m.id LIMIT ?4"
 	sweep := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
 		" AND m.id NOT IN (SELECT value FROM json_each(?5)) AND NOT" + waits + " ORDER BY m.id LIMIT ?6"
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
@@ -98,7 +102,10 @@ func (s *statements) writing(d dialect.Dialect) {
 	retry := "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4, ?5, ?6, ?7, ?8, ?9, ?10" + owned
 	if s.arrays {
 		retry = "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4::text, ?5::int, ?6::timestamptz," +
-			" ?7::boolean, ?8::text, ?9::text, ?10::timestamptz" + owned
+			" ?7::boolean, ?8::text, ?9::text, ?10::timestamptz" + owned +
+			// Whoever is just deleting the message has done so before, and whoever takes the lane sees the note: else it could
+			// outlive its message, and block the key for ever.
+			" FOR UPDATE OF m FOR SHARE OF l"
 	}
 	set := ""
 	for _, c := range [...]string{"key", "attempts", "next_at", "parked", "reason", "last_error", "failed_at"} {
@@ -106,8 +113,9 @@ func (s *statements) writing(d dialect.Dialect) {
 	}
 	s.retry = prepare(d, "insert urutu_message_retry", retry+" ON CONFLICT (dest, lane, id) DO UPDATE SET "+set[2:],
 		types(tDest, tSmall, tInt, tText, tDest, tTime, tBool, tText, tText, tTime, tUUID, tInt))
-	s.forget = forgetRetry(d)
 	if s.arrays {
+		s.forget = prepare(d, "delete urutu_message_retry", "DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND id = ANY (?3)",
+			types(tDest, tSmall, tInt))
 		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND id = ANY (?3)",
 			types(tDest, tSmall, tInt))
 		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE id IN (SELECT id"+
@@ -117,6 +125,8 @@ func (s *statements) writing(d dialect.Dialect) {
 			types(tDest, tTime, tInt))
 		return
 	}
+	s.forget = prepare(d, "delete urutu_message_retry",
+		"DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND id IN (SELECT value FROM json_each(?3))", types(tDest, tSmall, tInt))
 	s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND id IN (SELECT value FROM json_each(?3))",
 		types(tDest, tSmall, tInt))
 	s.move = prepare(d, "move urutu_message_delayed", "INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot * n.lanes) >> 10, "+

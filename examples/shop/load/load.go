@@ -68,11 +68,16 @@ func serve(ctx context.Context, url string, use func(*store) (report, error)) (r
 	if err := shop.CreateTables(ctx, db); err != nil {
 		return report{}, err
 	}
+	worker := shop.Bus(db).Worker()
+	if err := worker.Start(ctx); err != nil {
+		return report{}, err
+	}
 	server := httptest.NewServer(shop.API(db, db.Ping))
 	defer server.Close()
 	s := newStore(server.URL)
 	defer s.client.CloseIdleConnections()
-	if r, err = use(s); err != nil {
+	r, err = use(s)
+	if err = errors.Join(err, worker.Stop(ctx)); err != nil {
 		return r, err
 	}
 	return r, settle("connections in use", 0, func() (int, error) { return db.Stats()["default"].InUse, nil })

@@ -2,16 +2,19 @@ package shop_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/urutu-go/urutu/examples/shop/shop"
 	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/uow"
 	"github.com/urutu-go/urutu/urututest"
 )
 
@@ -23,8 +26,10 @@ type object = map[string]any
 // client talks to a shop over HTTP.
 type client struct {
 	*testing.T
-	url  string
-	http *http.Client
+	url   string
+	http  *http.Client
+	db    *session.DB
+	tries chan error // what became of each try to handle a message
 }
 
 // onEach runs a test against a new shop on every database.
@@ -56,9 +61,27 @@ func open(t *testing.T, url string) *client {
 	if err := api.Err(); err != nil {
 		t.Fatal(err)
 	}
+	tries := make(chan error, 1000)
+	worker := shop.Bus(db, func(next uow.Handler) uow.Handler {
+		return func(ctx context.Context, op uow.Op) error {
+			err := next(ctx, op)
+			tries <- err
+			return err
+		}
+	}).Worker()
+	if err := worker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := worker.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	return &client{t, server.URL, server.Client()}
+	return &client{t, server.URL, server.Client(), db, tries}
 }
 
 // call sends a request and returns the status and the body.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/urutu-go/urutu/bus"
 	"github.com/urutu-go/urutu/entity"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/query"
@@ -25,8 +26,12 @@ type Order struct {
 // Status is how far an order has come.
 type Status string
 
-// Placed is the status of an order whose stock is taken.
-const Placed Status = "placed"
+// How far an order has come.
+const (
+	Placed   Status = "placed"   // its stock is taken
+	Paid     Status = "paid"     // its customer was charged
+	Declined Status = "declined" // the payment provider refused; whoever looks after it has it charged again
+)
 
 // OrderLine is one product of an order. Its key is the order and the position in it.
 type OrderLine struct {
@@ -71,7 +76,7 @@ type OrderLineView struct {
 	PriceCents int64     `json:"price_cents"`
 }
 
-// placeOrder takes the stock and writes the order: all of it, or nothing. It reads as if it were alone. Where another
+// placeOrder takes the stock, writes the order and tells that it was placed: all of it, or nothing. It reads as if it were alone. Where another
 // order changed a product in the meantime, the commit fails with fault.Stale, nothing was written, and the whole of it is run
 // again, as the route's options say.
 func placeOrder(ctx context.Context, in NewOrder) (OrderView, error) {
@@ -91,6 +96,9 @@ func placeOrder(ctx context.Context, in NewOrder) (OrderView, error) {
 		return OrderView{}, err
 	}
 	if err := session.Add(ctx, lines...); err != nil {
+		return OrderView{}, err
+	}
+	if err := bus.Publish(ctx, OrderPlaced{order.ID}); err != nil {
 		return OrderView{}, err
 	}
 	return view(order, lines)

@@ -1,8 +1,9 @@
-// Package shop is a small shop: users, products with a stock that never goes below zero, orders, and an audit log.
+// Package shop is a small shop: users, products with a stock that never goes below zero, orders that are paid in the
+// background, and an audit log.
 //
 // Read users.go first: an entity, what a client sends, what it sees, and handlers that say what they want and leave the
-// transaction to the unit of work around them. Then products.go and orders.go, where several things must agree, and
-// audit.go, where something must be kept although the rest fails.
+// transaction to the unit of work around them. Then products.go and orders.go, where several things must agree,
+// audit.go, where something must be kept although the rest fails, and payments.go, where an order is paid by a message.
 package shop
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/outbox"
 	"github.com/urutu-go/urutu/session"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/session/pgxdriver"
@@ -26,11 +28,15 @@ func Config(url string) session.Config {
 	return session.Config{URL: url, Drivers: []driver.Driver{sqlitedriver.New(), pgxdriver.New()}}
 }
 
-// CreateTables makes the tables that do not exist yet.
+// CreateTables makes the tables that do not exist yet: those of urutu's messages, and the shop's. Processes that start at
+// once make the same tables at once, which PostgreSQL refuses all but one; the others look again.
 func CreateTables(ctx context.Context, db *session.DB) error {
+	if err := db.Install(ctx, outbox.Component()); err != nil {
+		return err
+	}
 	return db.Do(ctx, func(ctx context.Context) error {
 		return session.CreateTables(ctx, (*User)(nil), (*Product)(nil), (*Order)(nil), (*OrderLine)(nil), (*Audit)(nil))
-	})
+	}, uow.Options{Retry: uow.Retry{Attempts: 10, Kinds: []fault.Kind{fault.Unique}}})
 }
 
 //go:embed page.html
@@ -48,6 +54,7 @@ func API(db *session.DB, ready func(ctx context.Context) error) *web.API {
 	web.Post(api, "/users", createUser, web.As[UserView]())
 	web.Get(api, "/users", listUsers, web.As[UserView]())
 	web.Get(api, "/users/{id}", getUser, web.As[UserView]())
+	web.Patch(api, "/users/{id}", changeEmail, web.As[UserView]())
 
 	web.Post(api, "/products", createProduct, web.As[ProductView]())
 	web.Get(api, "/products", listProducts, web.As[ProductView]())
@@ -58,6 +65,7 @@ func API(db *session.DB, ready func(ctx context.Context) error) *web.API {
 	web.Get(api, "/orders/{id}", getOrder)
 
 	web.Get(api, "/audit", listAudit, web.As[AuditView]())
+	web.Get(api, "/messages", listFailed(outbox.NewOperator(db, outbox.OperatorConfig{By: "the shop's page"})))
 
 	api.Handle("GET /{$}", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

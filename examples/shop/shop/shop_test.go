@@ -40,6 +40,12 @@ func TestUsers(t *testing.T) {
 		c.want(422, "POST", "/users", object{"name": "Ann"})
 		c.want(422, "POST", "/users", object{"name": "Ann", "email": "nonsense"})
 		c.want(404, "GET", "/users/"+nobody, nil)
+
+		changed := c.want(200, "PATCH", "/users/"+made["id"].(string), object{"email": "anna@example.com"})
+		if changed["email"] != "anna@example.com" || changed["name"] != "Ann" || changed["updated_at"] == made["updated_at"] {
+			c.Errorf("changed to %v", changed)
+		}
+		c.want(404, "PATCH", "/users/"+nobody, object{"email": "anna@example.com"})
 		if n := c.total("/users"); n != 1 {
 			c.Errorf("%v users", n)
 		}
@@ -74,6 +80,8 @@ func TestOrders(t *testing.T) {
 		if made["total_cents"] != 1000.0 || made["status"] != "placed" || len(made["lines"].([]any)) != 2 {
 			c.Errorf("ordered %v", made)
 		}
+		c.eventually(made["id"].(string), "paid")
+		made["status"] = "paid"
 		if read := c.want(200, "GET", "/orders/"+made["id"].(string), nil); fmt.Sprint(read) != fmt.Sprint(made) {
 			c.Errorf("read %v after writing %v", read, made)
 		}

@@ -45,6 +45,24 @@ func createUser(ctx context.Context, in NewUser) (*User, error) {
 	return user, session.Add(ctx, user)
 }
 
+// ChangeEmail is what a client sends for a user who has another email.
+type ChangeEmail struct {
+	ID   uuid.UUID `path:"id"`
+	Body struct {
+		Email string `json:"email" format:"email" maxLength:"200"`
+	}
+}
+
+// changeEmail changes a field, and the session writes it.
+func changeEmail(ctx context.Context, in ChangeEmail) (*User, error) {
+	user, err := session.Get[User](ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	user.Email = in.Body.Email
+	return user, nil
+}
+
 func getUser(ctx context.Context, in byID) (*User, error) {
 	return session.Get[User](ctx, in.ID)
 }
