@@ -69,6 +69,10 @@ func (b *Bus) register(h *handler) {
 		b.refuse("the handler of %q: %v", h.typ.Topic, err)
 		return
 	}
+	if h.Unit.ReadOnly {
+		b.refuse("the handler of %q is read-only: the end of its message is a write", h.typ.Topic)
+		return
+	}
 	h.Concurrency = cmp.Or(max(h.Concurrency, 0), 8)
 	h.Unit.Timeout = cmp.Or(h.Timeout, h.Unit.Timeout, time.Minute)
 	if h.Unit.Timeout < 0 {
@@ -116,7 +120,8 @@ func (w *Worker) Role() string { return "worker" }
 // Start registers the groups with the database and begins to handle messages. Wrong registrations are
 // fault.Misconfigured, as is a database without the tables of outbox.Component.
 func (w *Worker) Start(ctx context.Context) error {
-	consumers, err := w.bus.consumers()
+	ctx = message.WithoutHeaders(ctx)
+	consumers, err := w.bus.consumers(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,16 +175,28 @@ func (w *Worker) Stop(ctx context.Context) error {
 }
 
 // consumers returns one consumer for each group.
-func (b *Bus) consumers() ([]outbox.Consumer, error) {
+func (b *Bus) consumers(ctx context.Context) ([]outbox.Consumer, error) {
+	_, connection, err := session.Home(session.On(b.db.Context(ctx), b.cfg.Connection))
+	if err != nil {
+		return nil, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.wrong) > 0 {
 		return nil, errors.Join(b.wrong...)
 	}
+	for _, in := range b.inward {
+		if b.groups[in.group] == nil {
+			return nil, misconfigured("messages are received for the group %q, which has no handlers", in.group)
+		}
+	}
 	var list []outbox.Consumer
 	for group, handlers := range b.groups {
 		c := outbox.Consumer{Destination: group, Limits: map[string]int{}}
 		for topic, h := range handlers {
+			if !h.Unit.Allows(string(connection)) {
+				return nil, misconfigured("the unit of the handler of %q may not use the connection %q, which has its messages", topic, connection)
+			}
 			c.Topics = append(c.Topics, topic)
 			c.Concurrency += h.Concurrency
 			c.Limits[topic] = h.Concurrency

@@ -20,7 +20,9 @@ type Handler struct {
 	// Group is whose messages these are: each group gets every event of the topics that its handlers have, once. The
 	// processes of one service share a group, and its work. A task's group is its topic, and is not set here.
 	Group string
-	// Concurrency is how many messages this handler has in hand at once, in each process. Defaults to 8.
+	// Concurrency is how many messages this handler has in hand at once, in each process. Defaults to 8. The handlers of a
+	// group share its order and its place in memory: where one is slower than its messages come, the others wait for it in
+	// the end, unless it has a group of its own.
 	Concurrency int
 	// Timeout bounds one attempt: the context ends, and the unit is rolled back. Defaults to 1 minute; a negative duration
 	// means none.
@@ -50,6 +52,10 @@ func Handle[T message.Message](b *Bus, fn func(ctx context.Context, m T) error, 
 		return
 	}
 	h := &handler{Handler: opts, typ: zero.MessageType()}
+	if fn == nil {
+		b.refuse("the handler of %q is nil", h.typ.Topic)
+		return
+	}
 	h.typ.Version = cmp.Or(h.typ.Version, 1)
 	h.handle = func(ctx context.Context, version int, payload []byte) error {
 		var m T
@@ -127,5 +133,9 @@ func reason(err error) error {
 func (b *Bus) refuse(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.wrong = append(b.wrong, &fault.Error{Kind: fault.Misconfigured, Op: "bus.Handle", Message: fmt.Sprintf(format, args...)})
+	b.wrong = append(b.wrong, misconfigured(format, args...))
+}
+
+func misconfigured(format string, args ...any) error {
+	return &fault.Error{Kind: fault.Misconfigured, Op: "bus.Handle", Message: fmt.Sprintf(format, args...)}
 }

@@ -78,3 +78,11 @@ func TestReceiveRefusesWhatCannotBeStored(t *testing.T) {
 		}
 	})
 }
+
+func TestReceiveForNobody(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		b := f.bus()
+		b.Receive("nobody", &fakeBroker{acked: newEvents()})
+		wantFault(t, b.Worker().Start(t.Context()), fault.Misconfigured)
+	})
+}

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/urutu-go/urutu/dialect"
@@ -122,7 +123,7 @@ func newInbox(d dialect.Dialect) inbox {
 	b.known = prepare(d, "select urutu_message_destination", "SELECT 1 FROM urutu_message_destination WHERE name = ?1", types(tText), tInt)
 	b.purge = prepare(d, "delete urutu_message_inbox", "DELETE FROM urutu_message_inbox WHERE (dest, msg_id) IN"+
 		" (SELECT dest, msg_id FROM urutu_message_inbox WHERE dest = ?1 AND at < ?2 LIMIT ?3)", types(tDest, tTime, tInt))
-	all := append(contentTypes[:len(contentTypes):len(contentTypes)], tText, tTime)
+	all := slices.Concat(contentTypes, types(tText, tTime))
 	if b.arrays {
 		b.insert = prepare(d, "receive urutu_message", "WITH v AS (SELECT * FROM unnest(?1::smallint[], ?2::uuid[], ?3::text[], ?4::text[],"+
 			" ?5::bytea[], ?6::bytea[], ?7::timestamptz[]) WITH ORDINALITY AS v("+content+", n)), i AS ("+

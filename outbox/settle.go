@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -77,18 +78,22 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	}
 	overtake := policy.Skip || m.Key == ""
 	at := time.Now().Add(pause)
-	if !e.note(m, f, failures, at, parked, overtake) {
+	switch written, err := e.note(m, f, failures, at, parked, overtake); {
+	case err != nil:
+		e.putBack(m, errors.Join(f.Err, err))
+		return
+	case !written:
 		e.mu.Lock()
 		m.lane.drop(m)
 		e.mu.Unlock()
 		e.wake()
 		return
 	}
-	level := "a message failed and is tried again"
+	what := "a message failed and is tried again"
 	if parked {
-		level = "a message is parked"
+		what = "a message is parked"
 	}
-	e.logger.WarnContext(e.ctx, level, "destination", d.Destination, "topic", m.Topic, "failures", failures, "reason", f.Reason, "error", f.Err)
+	e.logger.WarnContext(e.ctx, what, "destination", d.Destination, "topic", m.Topic, "failures", failures, "reason", f.Reason, "error", f.Err)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l := m.lane
@@ -101,8 +106,9 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	}
 }
 
-// note writes the failure down, for as long as the lane is this process's. It reports whether it could.
-func (e *Engine) note(m *Delivery, f Failure, failures int, at time.Time, parked, overtake bool) bool {
+// note writes the failure down, for as long as the lane is this process's. It reports whether that was so; an error is one
+// that does not go away.
+func (e *Engine) note(m *Delivery, f Failure, failures int, at time.Time, parked, overtake bool) (written bool, err error) {
 	key := value.Value{}
 	if !overtake {
 		key = value.OfText(m.Key)
@@ -119,21 +125,21 @@ func (e *Engine) note(m *Delivery, f Failure, failures int, at time.Time, parked
 		x.count(st, func(n int64) { affected = n })
 		err := e.db.Run(e.ctx, "outbox.Retry", driver.Write, &x.Script, x)
 		if err == nil {
-			return affected > 0
+			return affected > 0, nil
 		}
 		e.mu.Lock()
 		lost := m.lane.lost
 		e.mu.Unlock()
-		if lost || !outage(err) && fault.KindOf(err) != fault.LockTimeout && !fault.IsRetryable(err) {
-			if !lost {
-				e.logger.ErrorContext(e.ctx, "a failure could not be written down", "topic", m.Topic, "error", err)
-			}
-			return false
+		switch {
+		case lost:
+			return false, nil
+		case !outage(err) && fault.KindOf(err) != fault.LockTimeout && !fault.IsRetryable(err):
+			return false, err
 		}
 		select {
 		case <-time.After(pause):
 		case <-e.ctx.Done():
-			return false
+			return false, nil
 		}
 	}
 }

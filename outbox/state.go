@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -89,7 +88,7 @@ func (h *state) warn(ctx context.Context, d dialect.Dialect) error {
 		return err
 	}
 	if !safe(setting) {
-		slog.WarnContext(ctx, "commits do not wait for the disk: after a crash of the database, messages may have left for units that are undone",
+		h.db.Logger(ctx).WarnContext(ctx, "commits do not wait for the disk: after a crash of the database, messages may have left for units that are undone",
 			"connection", h.name, "synchronous", setting.Str())
 	}
 	return nil

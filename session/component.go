@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"log/slog"
 	"reflect"
 	"slices"
 
@@ -145,6 +146,15 @@ func (db *DB) Dialect(ctx context.Context) (dialect.Dialect, error) {
 		return nil, err
 	}
 	return c.d, nil
+}
+
+// Logger returns where the connection that ctx chose with [On] logs to: slog.Default() where it was not told otherwise, or
+// where there is no such connection.
+func (db *DB) Logger(ctx context.Context) *slog.Logger {
+	if c, ok := db.find(Name(scope.From(ctx).Connection)); ok && c.cfg.Logger != nil {
+		return c.cfg.Logger
+	}
+	return slog.Default()
 }
 
 // Installed reports whether a component, at its present version or a later one, is installed on the connection that ctx
