@@ -4,9 +4,10 @@ MODULES := . examples bench conformance
 SECONDS ?= 30
 CLIENTS ?= 32
 FUZZTIME ?= 30s
+MINUTES ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load
+.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load chaos
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,3 +46,7 @@ shop: ## run the example shop on an SQLite file
 
 load: ## SECONDS (30) of CLIENTS (32) placing orders, on every database
 	scripts/load.sh $(SECONDS) $(CLIENTS)
+
+chaos: ## MINUTES (5) of killing, stopping and cutting off what handles messages, on every database
+	@exports=$$(scripts/services.sh) && eval "$$exports" && cd conformance && \
+		URUTU_CHAOS=$(MINUTES)m go test -count=1 -v -timeout $$((2 * $(MINUTES) + 15))m ./chaos

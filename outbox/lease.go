@@ -98,6 +98,7 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	mine := 0
+	var again []laneRow
 	for i := range v.rows {
 		row := &v.rows[i]
 		l := d.lanes[row.number]
@@ -117,7 +118,12 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 			}
 			continue
 		}
-		if e.free(d, row, sent) {
+		switch {
+		case row.owner == e.owner && row.until > 0:
+			// It was taken or given away, and the answer was lost: it is renewed with the others, so nobody else will have it.
+			again = append(again, *row)
+			mine++
+		case e.free(d, row, sent):
 			claims = append(claims, *row)
 		}
 	}
@@ -127,7 +133,7 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 	if e.intake.Err() != nil {
 		return nil
 	}
-	return claims[:min(len(claims), max(share-mine, 0))]
+	return append(again, claims[:min(len(claims), max(share-mine, 0))]...)
 }
 
 // free reports whether nobody has a lane: its lease is over by the database's clock, or was not renewed for so long that

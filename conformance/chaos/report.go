@@ -1,0 +1,176 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urutu-go/urutu/message"
+	"github.com/urutu-go/urutu/session"
+)
+
+// Report is what a run has brought.
+type Report struct {
+	Counts
+	// Cycles are the disturbances, by kind.
+	Cycles map[string]int
+	// Findings are what must not be; Wrong is what went wrong besides.
+	Findings []Finding
+	Wrong    []string
+	// Takeovers are how long after the death of a worker another one had handled a message of a lane of its, for each lane,
+	// in order.
+	Takeovers []time.Duration
+	// Took is how long it took, with the handling of what was left.
+	Took time.Duration
+}
+
+// takeover is a worker that died, and until when nothing else was disturbed.
+type takeover struct {
+	worker      string
+	died, until time.Time
+}
+
+func (r *Rig) report(ctx context.Context) (*Report, error) {
+	paths, err := r.journals()
+	if err != nil {
+		return nil, err
+	}
+	l, err := readLedger(paths)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := readLines(r.broker(), func(m Event) { s.Sent = append(s.Sent, m) }); err != nil {
+		return nil, err
+	}
+	report := &Report{Cycles: r.cycles, Wrong: r.found, Took: time.Since(r.began)}
+	report.Counts, report.Findings = Check(l, s)
+	for _, t := range r.takeovers {
+		report.Takeovers = append(report.Takeovers, t.lanes(s.Effects, r.lanes())...)
+	}
+	slices.Sort(report.Takeovers)
+	return report, nil
+}
+
+// state reads the tables.
+func (r *Rig) state(ctx context.Context) (State, error) {
+	s := State{Units: map[string]int64{}, Counters: map[string]int64{}}
+	units := "SELECT name, id FROM units" // with one writer that is the order of the commits
+	switch {
+	case r.database.host != "" && r.database.cluster == nil:
+		units = "SELECT name, 0 FROM units" // the server does not say
+	case r.database.host != "":
+		units = "SELECT name, (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint FROM units"
+	}
+	err := r.db.Do(ctx, func(ctx context.Context) error {
+		err := each(ctx, units, func(scan func(...any) error) error {
+			var name string
+			var at int64
+			err := scan(&name, &at)
+			s.Units[name] = at
+			return err
+		})
+		err = errors.Join(err, each(ctx, "SELECT name, seq FROM counters", func(scan func(...any) error) error {
+			var name string
+			var n int64
+			err := scan(&name, &n)
+			s.Counters[name] = n
+			return err
+		}))
+		return errors.Join(err, each(ctx, "SELECT id, grp, message, unit, idx, key, seq, worker, at, follows FROM effects ORDER BY id",
+			func(scan func(...any) error) error {
+				var e Effect
+				err := scan(&e.ID, &e.Grp, &e.Message, &e.Unit, &e.Idx, &e.Key, &e.Seq, &e.Worker, &e.At, &e.Follows)
+				s.Effects = append(s.Effects, e)
+				return err
+			}))
+	})
+	return s, err
+}
+
+// each runs a query and hands its rows to fn.
+func each(ctx context.Context, query string, fn func(scan func(...any) error) error) error {
+	rows, err := session.From(ctx).QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := fn(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// lanes is how many lanes a group has.
+func (r *Rig) lanes() int {
+	if r.database.host == "" {
+		return 1
+	}
+	return 16
+}
+
+// lane returns the lane that an effect's message was in.
+func (e *Effect) lane(lanes int) int {
+	slot := message.Slot(e.Key)
+	if id, err := hex.DecodeString(e.Message); e.Key == "" && err == nil {
+		slot = (int(id[15]) | int(id[14])<<8) % message.Slots
+	}
+	return slot * lanes / message.Slots
+}
+
+// lanes returns, for each lane that the worker had when it died, how long it took until another one handled a message.
+func (t takeover) lanes(effects []Effect, lanes int) (list []time.Duration) {
+	type place struct {
+		group string
+		lane  int
+	}
+	owner, first := map[place]string{}, map[place]time.Duration{}
+	byTime := slices.SortedStableFunc(slices.Values(effects), func(a, b Effect) int { return int(a.At - b.At) })
+	for _, e := range byTime {
+		p, at := place{e.Grp, e.lane(lanes)}, time.UnixMicro(e.At)
+		switch {
+		case at.Before(t.died):
+			owner[p] = e.Worker
+		case owner[p] == t.worker && e.Worker != t.worker && at.Before(t.until):
+			if _, ok := first[p]; !ok {
+				first[p] = at.Sub(t.died)
+			}
+		}
+	}
+	return slices.Collect(maps.Values(first))
+}
+
+// String prints the figures.
+func (r *Report) String() string {
+	var b strings.Builder
+	total := 0
+	for _, name := range slices.Sorted(maps.Keys(r.Cycles)) {
+		total += r.Cycles[name]
+	}
+	fmt.Fprintf(&b, "%.0f s, %d disturbances:", r.Took.Seconds(), total)
+	for _, name := range slices.Sorted(maps.Keys(r.Cycles)) {
+		fmt.Fprintf(&b, " %s %d,", name, r.Cycles[name])
+	}
+	kinds := Kinds(r.Findings)
+	fmt.Fprintf(&b, "\nunits: %d committed, %d rolled back, %d unknown; %d messages to handle and %d follow-ups; %d effects; sent %d, %d of them again\n",
+		r.Committed, r.RolledBack, r.Unknown, r.Messages, r.Follows, r.Effects, r.Sent, r.Again)
+	fmt.Fprintf(&b, "lost %d, phantom %d, duplicate %d, reordered %d, others %d, wrong %d\n", kinds["lost"], kinds["phantom"],
+		kinds["duplicate"], kinds["reordered"], kinds["split"]+kinds["corrupt"], len(r.Wrong))
+	if n := len(r.Takeovers); n > 0 {
+		fmt.Fprintf(&b, "takeover of %d lanes: median %v, longest %v\n", n,
+			r.Takeovers[n/2].Round(time.Millisecond), r.Takeovers[n-1].Round(time.Millisecond))
+	}
+	return b.String()
+}
