@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -109,17 +110,26 @@ func (db *DB) Run(ctx context.Context, op string, access driver.Access, script *
 		return err
 	}
 	s := Session{conn: c, home: db}
-	if c.waits != nil {
-		wait, cancel := c.waits.Context(ctx)
-		defer cancel()
-		ctx = wait
-	}
-	conn, err := c.pool.Acquire(ctx, access)
+	conn, err := c.lend(ctx, access)
 	if err != nil {
 		return s.wrap(op, err)
 	}
 	defer conn.Release()
 	return s.explain(op, conn.Run(ctx, script, r), &burst{})
+}
+
+// lend takes a connection from the pool, for which it waits no longer than the pool's own timeout.
+func (c *connection) lend(ctx context.Context, access driver.Access) (driver.Conn, error) {
+	if c.waits == nil {
+		return c.pool.Acquire(ctx, access)
+	}
+	wait, cancel := c.waits.Context(ctx)
+	defer cancel()
+	conn, err := c.pool.Acquire(wait, access)
+	if err != nil && ctx.Err() == nil && wait.Err() != nil {
+		err = &fault.Error{Kind: fault.PoolTimeout, Message: fmt.Sprintf("no connection came free within %s", c.cfg.PoolTimeout), Err: err}
+	}
+	return conn, err
 }
 
 // Listen calls heard once it listens on a channel of the database that ctx chose with [On], and then whenever somebody
