@@ -93,6 +93,7 @@ const (
 	Newer       Reason = "newer"         // it was published by a newer program
 	Unknown     Reason = "unknown_topic" // nobody here handles its topic
 	Refused     Reason = "refused"       // a broker does not take it
+	Crashed     Reason = "crashed"       // its process died while it was in hand, again and again
 )
 
 // failureOf returns what an error says of the message.

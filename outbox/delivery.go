@@ -31,6 +31,8 @@ type Delivery struct {
 	home    *state
 	started bool // it is in hand
 	noted   bool // there is a row about its failures, which an operator may have set to none
+	deaths  int  // how often its process has died, as far as is known, while it was in hand
+	probe   bool // it is noted that it is in hand, before it is
 }
 
 // Acknowledge makes the unit of work in ctx the one that has handled the message: its commit deletes the message, and

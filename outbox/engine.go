@@ -35,6 +35,7 @@ type Engine struct {
 
 	mu    sync.Mutex // protects what follows, and everything in the destinations and their lanes
 	dests []*destination
+	trial *destination    // it has a suspect in hand
 	ctx   context.Context // ended by Stop's deadline: breaks off what is in hand
 
 	waker     chan struct{}
@@ -71,12 +72,15 @@ type destination struct {
 	seen    map[int16]sighting // lanes of others
 	running map[string]int     // how many of a topic are in hand
 	ready   []*Delivery
-	some    *sync.Cond // something is ready, or the engine stops
-	held    int        // messages in memory
-	room    int        // how many there may be
-	moveAt  time.Time  // when messages that wait for their time are looked for
-	paused  time.Time  // nothing is handed out before, since the database or the broker does not answer
-	outage  time.Duration
+	// suspects are ready, and were in hand when their process died.
+	suspects []*Delivery
+	hands    int        // messages in hand
+	some     *sync.Cond // something is ready, or the engine stops
+	held     int        // messages in memory
+	room     int        // how many there may be
+	moveAt   time.Time  // when messages that wait for their time are looked for
+	paused   time.Time  // nothing is handed out before, since the database or the broker does not answer
+	outage   time.Duration
 }
 
 // Config is how an engine is made.
@@ -246,7 +250,7 @@ func (e *Engine) work(d *destination) {
 		e.settle(m, &Failure{Reason: Panicked, Err: errors.New("the handler ended its goroutine")})
 	}()
 	for m = e.next(d); m != nil; m = e.next(d) {
-		err := e.handle(d, m)
+		err := e.attempt(d, m)
 		e.finished(d, m)
 		e.settle(m, err)
 	}
@@ -260,7 +264,7 @@ func (e *Engine) next(d *destination) *Delivery {
 		if e.intake.Err() != nil {
 			return nil
 		}
-		if m := d.pick(time.Now()); m != nil {
+		if m := e.pick(d, time.Now()); m != nil {
 			return m
 		}
 		d.some.Wait()
@@ -268,9 +272,12 @@ func (e *Engine) next(d *destination) *Delivery {
 }
 
 // pick takes the first message that is ready and whose topic has not reached its limit.
-func (d *destination) pick(now time.Time) *Delivery {
+func (e *Engine) pick(d *destination, now time.Time) *Delivery {
 	if now.Before(d.paused) {
 		return nil
+	}
+	if m := e.pickSuspect(d, now); m != nil || e.trial == d || len(d.suspects) > 0 {
+		return m
 	}
 	for i := 0; i < len(d.ready); i++ {
 		m := d.ready[i]
@@ -281,8 +288,8 @@ func (d *destination) pick(now time.Time) *Delivery {
 		}
 		d.ready = slices.Delete(d.ready, i, i+1)
 		if safe {
-			m.started = true
-			d.running[m.Topic]++
+			m.probe = m.doubtful()
+			d.take(m)
 			return m
 		}
 		m.lane.drop(m)
@@ -291,11 +298,20 @@ func (d *destination) pick(now time.Time) *Delivery {
 	return nil
 }
 
+// take has a message in hand.
+func (d *destination) take(m *Delivery) {
+	m.started = true
+	d.hands++
+	d.running[m.Topic]++
+}
+
 // finished says that a message is in hand no more.
 func (e *Engine) finished(d *destination, m *Delivery) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	d.hands--
 	d.running[m.Topic]--
+	e.adjourn(d)
 	if d.Limits[m.Topic] > 0 && len(d.ready) > 0 {
 		d.some.Broadcast()
 	}

@@ -36,7 +36,14 @@ type lane struct {
 	due     time.Time // when the next retry is; zero for never
 	touched int64     // an operator has changed something, when this number changes
 	lost    bool      // it belongs to another process now
-	leaving bool      // it is given to another process as soon as nothing of it is in hand
+
+	deaths  int   // of owners, before what was there at the last one was through
+	doubt   int64 // one of the messages up to here may have been in hand at the last death
+	cleared bool  // deaths and doubt are over, which the table does not say yet
+	sawDue  bool  // every retry that was due when it was taken was in memory since
+	sawAll  bool  // and every other message
+
+	leaving bool // it is given to another process as soon as nothing of it is in hand
 }
 
 // lease is the right to a lane.
@@ -153,6 +160,7 @@ func (l *lane) settle(k *look) {
 	if l.target <= l.floor && l.hint > l.floor {
 		l.settles, l.target = k.next, l.hint
 	}
+	l.sawAll = l.sawAll || l.floor >= l.doubt || len(k.fetched) == 0 && l.floor >= l.hint
 }
 
 // hold keeps a message, and reports whether it is ready: no other one of its key is before it.
@@ -230,5 +238,5 @@ func (l *lane) retract(key string) {
 // looked for.
 func (l *lane) drop(d *Delivery) {
 	l.leave(d, false)
-	l.whole = true
+	l.whole, l.due = true, time.Now() // a sweep finds no retries
 }

@@ -95,7 +95,8 @@ func (w *world) end(which int, commit bool) {
 }
 
 func (w *world) delivery(id int64) *Delivery {
-	return &Delivery{id: id, Key: w.rows[id], lane: w.lane, Failures: w.failures[id]}
+	_, noted := w.retries[id]
+	return &Delivery{id: id, Key: w.rows[id], lane: w.lane, Failures: w.failures[id], noted: noted}
 }
 
 // visible returns the messages between two numbers that match, in order, up to the limit.
@@ -163,13 +164,16 @@ func (w *world) step(due bool) {
 	w.phase++
 }
 
-// hand takes a message that is ready.
-func (w *world) hand() {
+// hand takes a message that is ready, which may be noted before.
+func (w *world) hand(journal bool) {
 	if len(w.ready) == 0 {
 		return
 	}
 	d := w.ready[0]
 	w.ready = w.ready[1:]
+	if journal {
+		w.retries[d.id], d.noted = d.Key, true
+	}
 	if w.lane.held[d.id] != d {
 		w.t.Fatalf("message %d is ready and not held", d.id)
 	}
@@ -214,7 +218,7 @@ func (w *world) commit(i int) {
 func (w *world) learn(i int) {
 	if d := pop(&w.deleted, i); d != nil {
 		next := w.lane.release(d)
-		if d.Failures > 0 && d.Key != "" {
+		if d.noted && d.Key != "" {
 			w.lane.whole = true
 		}
 		if next != nil {
@@ -257,7 +261,7 @@ func (w *world) finish() {
 	}
 	for range 40 * (len(w.rows) + 5) {
 		w.step(true)
-		w.hand()
+		w.hand(false)
 		w.commit(0)
 		w.learn(0)
 	}
@@ -290,7 +294,7 @@ func TestLane(t *testing.T) {
 			case 5, 6, 7, 8, 9:
 				w.step(rapid.Bool().Draw(t, "due"))
 			case 10, 11:
-				w.hand()
+				w.hand(rapid.Bool().Draw(t, "journal"))
 			case 12:
 				w.commit(n)
 			case 13:

@@ -90,7 +90,16 @@ func (e *Engine) renew(ctx context.Context) error {
 		x.add(e.sql.renew.with(dest, owner, lease), nil)
 		x.add(e.sql.bury.with(dest), nil)
 	}
-	return e.db.Run(ctx, "outbox.Renew", driver.Write, &x.Script, x)
+	cleared := e.clear(x)
+	if err := e.db.Run(ctx, "outbox.Renew", driver.Write, &x.Script, x); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range cleared {
+		l.cleared = false
+	}
+	return nil
 }
 
 // review compares the lanes with what this process has of them. It returns those that are to be taken.
@@ -157,7 +166,8 @@ type sighting struct {
 func (e *Engine) lose(l *lane) {
 	l.lost = true
 	delete(l.dest.lanes, l.number)
-	l.dest.ready = slices.DeleteFunc(l.dest.ready, func(m *Delivery) bool { return m.lane == l })
+	mine := func(m *Delivery) bool { return m.lane == l }
+	l.dest.ready, l.dest.suspects = slices.DeleteFunc(l.dest.ready, mine), slices.DeleteFunc(l.dest.suspects, mine)
 	l.dest.held -= len(l.held)
 	l.held = map[int64]*Delivery{}
 }
@@ -189,7 +199,7 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 			value.OfInt(row.until), value.OfInt(e.timing.lease.Microseconds()))
 		x.add(st, func(got []value.Value) {
 			l := newLane(d, int16(got[0].Int()), lease{e.owner, got[1].Int(), sent.Add(e.timing.lease - e.timing.margin)})
-			l.touched = got[2].Int()
+			l.touched, l.deaths, l.doubt = got[2].Int(), int(got[3].Int()), got[4].Int()
 			taken = append(taken, l)
 		})
 	}

@@ -179,7 +179,7 @@ func (e *Engine) ask(r *round, due []*look, now time.Time) {
 	})
 	r.each(e, e.sql.due, due, nil, []value.Value{at, limit}, func(row []value.Value) {
 		k, m := delivered(row)
-		m.Failures, m.noted = int(row[9].Int()), true
+		m.Failures, m.deaths, m.noted = int(row[9].Int()), int(row[10].Int()), true
 		id := laneID{k.lane.dest.id, k.lane.number}
 		r.dues[id] = append(r.dues[id], m)
 	})
@@ -279,6 +279,12 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 			k.next, k.ended, k.sweep = 1, 1, true
 		}
 		ready := l.retries(r.dues[id])
+		if int64(len(r.dues[id])) == r.limit { // there may be more of them
+			r.more = r.more || len(ready) > 0
+			l.due = time.Now().Add(e.timing.pollAlone)
+		} else {
+			l.sawDue = true
+		}
 		ready = append(ready, l.take(k)...)
 		if at, ok := r.later[id]; ok && (l.due.IsZero() || at.Before(l.due)) {
 			l.due = at
@@ -294,8 +300,12 @@ func (e *Engine) makeReady(d *destination, list ...*Delivery) {
 	if len(list) == 0 {
 		return
 	}
-	d.ready = append(d.ready, list...)
-	for range list {
+	for _, m := range list {
+		if m.deaths > 0 && d.Send == nil {
+			d.suspects = append(d.suspects, m)
+		} else {
+			d.ready = append(d.ready, m)
+		}
 		d.some.Signal()
 	}
 }

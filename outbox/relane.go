@@ -48,7 +48,7 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 	both("UPDATE urutu_message_retry SET lane = (SELECT (m.slot * ?2) >> 10 FROM " + message + ") WHERE dest = " + dest)
 	both("UPDATE urutu_message SET lane = (slot * ?2) >> 10 WHERE dest = " + dest)
 	both("DELETE FROM urutu_message_lane WHERE lane >= ?2 AND dest = " + dest)
-	x.add(prepare(d, "relane", "UPDATE urutu_message_lane SET owner = NULL, epoch = epoch + 1, lease_until = 0 WHERE dest = "+dest, types(tText)).with(name), nil)
+	x.add(prepare(d, "relane", "UPDATE urutu_message_lane SET owner = NULL, epoch = epoch + 1, lease_until = 0, deaths = 0, doubt = 0 WHERE dest = "+dest, types(tText)).with(name), nil)
 	x.add(registerLanes(d).with(name), nil)
 	if err := h.db.Run(session.On(ctx, h.name), op, driver.Write, &x.Script, x); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 
 // Component is what the outbox keeps in a database: give it to session.DB.Install.
 func Component() session.Component {
-	return session.Component{Name: "outbox", Steps: []session.Step{tables}}
+	return session.Component{Name: "outbox", Steps: []session.Step{tables, deaths}}
 }
 
 // tables is the first version. The table of messages is only inserted into and deleted from, so that each message costs
@@ -52,6 +52,16 @@ func tables(d dialect.Dialect) []string {
 		list[i] = types.Replace(list[i])
 	}
 	return list
+}
+
+// deaths is the second version: how many owners of a lane have died, and with which messages in hand.
+func deaths(d dialect.Dialect) []string {
+	count, number := d.ColumnType(value.TypeInt32, "")+" NOT NULL DEFAULT 0", d.ColumnType(value.TypeInt64, "")+" NOT NULL DEFAULT 0"
+	return []string{
+		"ALTER TABLE urutu_message_lane ADD COLUMN deaths " + count,
+		"ALTER TABLE urutu_message_lane ADD COLUMN doubt " + number,
+		"ALTER TABLE urutu_message_retry ADD COLUMN deaths " + count,
+	}
 }
 
 // messageStorage has PostgreSQL clean up behind the deletions early and without pauses.

@@ -17,6 +17,7 @@ func (e *Engine) settle(m *Delivery, err error) {
 	case err == nil:
 		e.handled(m)
 	case gone(err), e.ctx.Err() != nil:
+		e.acquit(m)
 		e.mu.Lock()
 		m.lane.drop(m)
 		e.mu.Unlock()
@@ -61,7 +62,11 @@ func (e *Engine) putBack(m *Delivery, err error) {
 	}
 	d.outage = min(max(2*d.outage, 10*time.Millisecond), maxOutage)
 	d.paused = time.Now().Add(d.outage)
-	d.ready = append([]*Delivery{m}, d.ready...)
+	if m.deaths > 0 {
+		d.suspects = append([]*Delivery{m}, d.suspects...)
+	} else {
+		d.ready = append([]*Delivery{m}, d.ready...)
+	}
 	time.AfterFunc(d.outage, d.some.Broadcast)
 	e.logger.WarnContext(e.ctx, "a message is handled again", "destination", d.Destination, "topic", m.Topic, "pause", d.outage, "error", err)
 }
@@ -71,6 +76,9 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	d := m.lane.dest
 	policy := d.Retry(m.Topic).withDefaults()
 	failures := m.Failures + 1
+	if f.Reason == Crashed {
+		failures = m.Failures + m.deaths
+	}
 	parked := f.Park || policy.Attempts > 0 && failures >= policy.Attempts
 	pause := f.After
 	if pause <= 0 {
@@ -78,7 +86,7 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	}
 	overtake := policy.Skip || m.Key == ""
 	at := time.Now().Add(pause)
-	switch written, err := e.note(m, f, failures, at, parked, overtake); {
+	switch written, err := e.note(m, f, noting{failures: failures, at: at, parked: parked}); {
 	case err != nil:
 		e.putBack(m, errors.Join(f.Err, err))
 		return
@@ -104,20 +112,31 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	if next != nil && !l.lost {
 		e.makeReady(d, next)
 	}
+	if f.Reason == Crashed {
+		d.trust()
+	}
+}
+
+// noting is what is written down of a message beside a failure.
+type noting struct {
+	failures int
+	at       time.Time // when it is tried again
+	parked   bool
+	deaths   int // it is in hand, and this is how often its process has died if it does now
 }
 
 // note writes the failure down, for as long as the lane is this process's. It reports whether that was so; an error is one
 // that does not go away.
-func (e *Engine) note(m *Delivery, f Failure, failures int, at time.Time, parked, overtake bool) (written bool, err error) {
+func (e *Engine) note(m *Delivery, f Failure, n noting) (written bool, err error) {
 	key := value.Value{}
-	if !overtake {
+	if m.Key != "" && !m.lane.dest.Retry(m.Topic).Skip {
 		key = value.OfText(m.Key)
 	}
 	owner, epoch := m.lane.owner()
 	st := e.sql.retry.with(
-		value.OfInt(int64(m.lane.dest.id)), value.OfInt(int64(m.lane.number)), value.OfInt(m.id), key, value.OfInt(int64(failures)),
-		value.OfTime(at), value.OfBool(parked), value.OfText(string(f.Reason)), value.OfText(printable(f.Err)), value.OfTime(time.Now()),
-		value.OfUUID(owner), value.OfInt(epoch),
+		value.OfInt(int64(m.lane.dest.id)), value.OfInt(int64(m.lane.number)), value.OfInt(m.id), key, value.OfInt(int64(n.failures)),
+		value.OfTime(n.at), value.OfBool(n.parked), value.OfText(string(f.Reason)), value.OfText(printable(f.Err)), value.OfTime(time.Now()),
+		value.OfInt(int64(n.deaths)), value.OfUUID(owner), value.OfInt(epoch),
 	)
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, maxOutage) {
 		var affected int64

@@ -17,6 +17,7 @@ type statements struct {
 	beat, renew, lanes, workers, claim, release, depart, bury *query
 
 	retry, delete, move *query
+	trust, acquit       *query
 	forget              *query
 	moved, waiting      *query // where that takes more than one statement
 }
@@ -46,7 +47,7 @@ func (s *statements) reading(d dialect.Dialect) {
 	sweep := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
 		" AND m.id NOT IN (SELECT value FROM json_each(?5)) AND NOT" + waits + " ORDER BY m.id LIMIT ?6"
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
-	due := "SELECT " + messageColumns + ", r.attempts" + retried +
+	due := "SELECT " + messageColumns + ", r.attempts, r.deaths" + retried +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= ?3 ORDER BY r.next_at, r.id LIMIT ?4"
 	later := "SELECT r.dest, r.lane, min(r.next_at) FROM urutu_message_retry r" +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at > ?3 GROUP BY r.dest, r.lane"
@@ -65,7 +66,7 @@ func (s *statements) reading(d dialect.Dialect) {
 	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt), messageTypes...)
 	s.blocked = prepare(d, "select urutu_message_retry", blocked, types(tDest, tSmall), tDest, tSmall, tText)
 	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tTime, tInt),
-		append(messageTypes[:len(messageTypes):len(messageTypes)], tDest)...)
+		append(messageTypes[:len(messageTypes):len(messageTypes)], tDest, tDest)...)
 	s.later = prepare(d, "select urutu_message_retry", later, types(tDest, tSmall, tTime), tDest, tSmall, tTime)
 	if s.arrays {
 		// age() counts from the next transaction's number, which the snapshot's xmax is not: that is the one after the last
@@ -85,9 +86,15 @@ func (s *statements) leasing(d dialect.Dialect) {
 		" WHERE dest = ?1 ORDER BY lane", types(tDest), tSmall, tUUID, tInt, tInt, tInt, tInt)
 	s.workers = prepare(d, "select urutu_message_worker", "SELECT count(*) FROM urutu_message_worker WHERE dest = ?1 AND until > "+now,
 		types(tDest), tInt)
+	// Whoever gives a lane back says so by a lease that ended at 0. Otherwise its owner has died, for all that is known.
+	const died = "CASE WHEN lease_until > 0 AND owner <> ?4 THEN "
 	s.claim = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET owner = ?4, epoch = epoch + 1, lease_until = "+now+" + ?6"+
-		" WHERE dest = ?1 AND lane = ?2 AND epoch = ?3 AND lease_until = ?5 RETURNING lane, epoch, touched",
-		types(tDest, tSmall, tInt, tUUID, tInt, tInt), tSmall, tInt, tInt)
+		", deaths = "+died+"deaths + 1 ELSE deaths END, doubt = "+died+"coalesce((SELECT max(m.id) FROM urutu_message m"+
+		" WHERE m.dest = urutu_message_lane.dest AND m.lane = urutu_message_lane.lane), 0) ELSE doubt END"+
+		" WHERE dest = ?1 AND lane = ?2 AND epoch = ?3 AND lease_until = ?5 RETURNING lane, epoch, touched, deaths, doubt",
+		types(tDest, tSmall, tInt, tUUID, tInt, tInt), tSmall, tInt, tInt, tDest, tInt)
+	s.trust = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET deaths = 0, doubt = 0"+
+		" WHERE dest = ?1 AND lane = ?2 AND owner = ?3 AND epoch = ?4", types(tDest, tSmall, tUUID, tInt))
 	s.release = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET lease_until = 0"+
 		" WHERE dest = ?1 AND lane = ?2 AND owner = ?3 AND epoch = ?4", types(tDest, tSmall, tUUID, tInt))
 	s.depart = prepare(d, "delete urutu_message_worker", "DELETE FROM urutu_message_worker WHERE dest = ?1 AND owner = ?2", types(tDest, tUUID))
@@ -96,23 +103,26 @@ func (s *statements) leasing(d dialect.Dialect) {
 }
 
 func (s *statements) writing(d dialect.Dialect) {
-	const columns = "dest, lane, id, topic, key, attempts, next_at, parked, reason, last_error, failed_at"
+	const columns = "dest, lane, id, topic, key, attempts, next_at, parked, reason, last_error, failed_at, deaths"
 	const owned = " FROM urutu_message m JOIN urutu_message_lane l ON l.dest = m.dest AND l.lane = m.lane" +
-		" WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = ?3 AND l.owner = ?11 AND l.epoch = ?12"
-	retry := "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4, ?5, ?6, ?7, ?8, ?9, ?10" + owned
+		" WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = ?3 AND l.owner = ?12 AND l.epoch = ?13"
+	retry := "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11" + owned
 	if s.arrays {
 		retry = "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4::text, ?5::int, ?6::timestamptz," +
-			" ?7::boolean, ?8::text, ?9::text, ?10::timestamptz" + owned +
+			" ?7::boolean, ?8::text, ?9::text, ?10::timestamptz, ?11::int" + owned +
 			// Whoever is just deleting the message has done so before, and whoever takes the lane sees the note: else it could
 			// outlive its message, and block the key for ever.
 			" FOR UPDATE OF m FOR SHARE OF l"
 	}
 	set := ""
-	for _, c := range [...]string{"key", "attempts", "next_at", "parked", "reason", "last_error", "failed_at"} {
+	for _, c := range [...]string{"key", "attempts", "next_at", "parked", "reason", "last_error", "failed_at", "deaths"} {
 		set += ", " + c + " = excluded." + c
 	}
 	s.retry = prepare(d, "insert urutu_message_retry", retry+" ON CONFLICT (dest, lane, id) DO UPDATE SET "+set[2:],
-		types(tDest, tSmall, tInt, tText, tDest, tTime, tBool, tText, tText, tTime, tUUID, tInt))
+		types(tDest, tSmall, tInt, tText, tDest, tTime, tBool, tText, tText, tTime, tDest, tUUID, tInt))
+	s.acquit = prepare(d, "update urutu_message_retry", "UPDATE urutu_message_retry SET deaths = deaths - 1 WHERE dest = ?1 AND lane = ?2 AND id = ?3"+
+		" AND deaths > 0 AND EXISTS (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.owner = ?4 AND l.epoch = ?5)",
+		types(tDest, tSmall, tInt, tUUID, tInt))
 	if s.arrays {
 		s.forget = prepare(d, "delete urutu_message_retry", "DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND id = ANY (?3)",
 			types(tDest, tSmall, tInt))
