@@ -43,7 +43,7 @@
 // is parked, and so is one at which process after process has died. An [Operator] lists what has failed and what waits behind it, has it tried again, skips and exports it.
 //
 // What a crash of the database can undo must not have been sent: where commits do not wait for the disk, the log says so
-// as the first message is published.
+// as the first message is published, and session.Config.Durable has that refused.
 //
 // # Concurrency
 //

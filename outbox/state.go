@@ -69,25 +69,34 @@ func stateOf(ctx context.Context, op string) (*state, error) {
 			Message: "the connection has no tables for messages: give outbox.Component() to db.Install as the program starts",
 		}
 	}
-	if err := h.warn(ctx, d); err != nil {
+	if err := h.checkDurable(ctx, op, d); err != nil {
 		return nil, err
 	}
 	h.ready.Store(true)
 	return h, nil
 }
 
-// warn says so, once, where a crash can undo commits whose messages have left by then.
-func (h *state) warn(ctx context.Context, d dialect.Dialect) error {
-	text, safe := "SELECT current_setting('synchronous_commit')", func(v value.Value) bool { return v.Str() != "off" }
+// checkDurable refuses a database whose crash can undo commits whose messages have left by then, or says so once.
+func (h *state) checkDurable(ctx context.Context, op string, d dialect.Dialect) error {
+	text, safe := "SELECT CASE WHEN current_setting('fsync') = 'off' THEN 'off' ELSE current_setting('synchronous_commit') END",
+		func(v value.Value) bool { return v.Str() != "off" }
 	if d.Name() == "sqlite" {
 		text, safe = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous", func(v value.Value) bool { return v.Str() >= "2" }
 	}
 	setting := value.OfText("on")
 	script := &driver.Script{Statements: []driver.Statement{prepare(d, "select synchronous", text, nil, tText).with()}}
-	if err := h.db.Run(ctx, "outbox.Put", driver.Read, script, collect{func(row []value.Value) { setting = row[0] }}); err != nil {
+	if err := h.db.Run(ctx, op, driver.Read, script, collect{func(row []value.Value) { setting = row[0] }}); err != nil {
 		return err
 	}
-	if !safe(setting) {
+	switch {
+	case safe(setting):
+	case h.db.Durable(ctx):
+		return &fault.Error{
+			Kind: fault.Misconfigured, Op: op, Connection: string(h.name),
+			Message: "commits do not wait for the disk (synchronous=" + setting.Str() + "), so that messages could leave for units that a crash" +
+				" of the database undoes, which the connection refuses as Durable: change the database's settings",
+		}
+	default:
 		h.db.Logger(ctx).WarnContext(ctx, "commits do not wait for the disk: after a crash of the database, messages may have left for units that are undone",
 			"connection", h.name, "synchronous", setting.Str())
 	}

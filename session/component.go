@@ -167,6 +167,12 @@ func (db *DB) Logger(ctx context.Context) *slog.Logger {
 	return slog.Default()
 }
 
+// Durable reports whether the connection that ctx chose with [On] was opened with [Config.Durable].
+func (db *DB) Durable(ctx context.Context) bool {
+	c, ok := db.find(Name(scope.From(ctx).Connection))
+	return ok && c.cfg.Durable
+}
+
 // Installed reports whether a component, at its present version or a later one, is installed on the connection that ctx
 // chose with [On]. It asks the database until it is; it is independent of a unit that is under way.
 func (db *DB) Installed(ctx context.Context, c Component) (bool, error) {

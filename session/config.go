@@ -58,6 +58,10 @@ type Config struct {
 	// Pooler says that a transaction pooler stands before the database: nothing is kept on a connection between
 	// transactions.
 	Pooler bool
+	// Durable refuses messages where a crash of the database can undo a commit that was answered, since they may have left
+	// by then: with synchronous_commit or fsync off, with SQLite's synchronous below FULL. Publishing, and starting a
+	// worker, is fault.Misconfigured there. Without it, the log has a warning.
+	Durable bool
 	// Logger takes the echo and what happens while nobody waits. Defaults to slog.Default().
 	Logger *slog.Logger
 	// Observer sees units, scripts and waits for connections. Defaults to none.

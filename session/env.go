@@ -30,6 +30,7 @@ type environment struct {
 	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT"`
 	LockTimeout      time.Duration `env:"LOCK_TIMEOUT"`
 	Pooler           bool          `env:"POOLER"`
+	Durable          bool          `env:"DURABLE"`
 }
 
 // isolation is an isolation level as its name in SQL: "repeatable read".
@@ -63,7 +64,7 @@ func FromEnv(drivers ...driver.Driver) ([]Config, error) {
 			Name: Name(name), URL: e.URL, Drivers: drivers, Default: e.Default || name == "",
 			Echo: e.Echo, EchoValues: e.EchoValues, PoolSize: e.PoolSize, MaxOverflow: e.MaxOverflow,
 			PoolTimeout: e.PoolTimeout, PoolRecycle: e.PoolRecycle, ReadOnly: e.ReadOnly, Isolation: uow.Isolation(e.Isolation),
-			StatementTimeout: e.StatementTimeout, LockTimeout: e.LockTimeout, Pooler: e.Pooler,
+			StatementTimeout: e.StatementTimeout, LockTimeout: e.LockTimeout, Pooler: e.Pooler, Durable: e.Durable,
 		})
 	}
 	return cfgs, nil
