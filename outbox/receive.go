@@ -121,8 +121,10 @@ func newInbox(d dialect.Dialect) inbox {
 	b := inbox{arrays: d.Features().Arrays}
 	const source = " FROM urutu_message_destination d WHERE d.name = ?8"
 	b.known = prepare(d, "select urutu_message_destination", "SELECT 1 FROM urutu_message_destination WHERE name = ?1", types(tText), tInt)
-	b.purge = prepare(d, "delete urutu_message_inbox", "DELETE FROM urutu_message_inbox WHERE (dest, msg_id) IN"+
-		" (SELECT dest, msg_id FROM urutu_message_inbox WHERE dest = ?1 AND at < ?2 LIMIT ?3)", types(tDest, tTime, tInt))
+	// What is old is said twice: where the planner does not look up each key, it reads what is old and not the whole table.
+	const old = " dest = ?1 AND at < ?2"
+	b.purge = prepare(d, "delete urutu_message_inbox", "DELETE FROM urutu_message_inbox WHERE"+old+" AND (dest, msg_id) IN"+
+		" (SELECT dest, msg_id FROM urutu_message_inbox WHERE"+old+" ORDER BY at LIMIT ?3)", types(tDest, tTime, tInt))
 	all := slices.Concat(contentTypes, types(tText, tTime))
 	if b.arrays {
 		b.insert = prepare(d, "receive urutu_message", "WITH v AS (SELECT * FROM unnest(?1::smallint[], ?2::uuid[], ?3::text[], ?4::text[],"+

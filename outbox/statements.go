@@ -32,8 +32,10 @@ func newStatements(d dialect.Dialect) *statements {
 
 const (
 	// noted is the condition that a message has failed: it is parked or waits for its retry, also as a new owner of its
-	// lane begins at the front. As a scalar it is looked up by its key for each message, whatever a planner believes.
-	noted = " (SELECT r.id FROM urutu_message_retry r WHERE r.dest = m.dest AND r.lane = m.lane AND r.id = m.id) IS NOT NULL"
+	// lane begins at the front. As a scalar it is looked up by its key for each message, whatever a planner believes. It must
+	// not be a test for null: PostgreSQL takes it for granted that hardly anything is null, and so that it has to look at
+	// the whole lane to find a few messages that have not failed.
+	noted = " coalesce((SELECT true FROM urutu_message_retry r WHERE r.dest = m.dest AND r.lane = m.lane AND r.id = m.id), false)"
 	// waits is the condition that a message waits for a retry, of itself or of an earlier one of its key.
 	waits = " (" + noted +
 		" OR m.key IS NOT NULL AND EXISTS (SELECT 1 FROM urutu_message_retry r" +
@@ -144,8 +146,9 @@ func (s *statements) writing(d dialect.Dialect) {
 		" WHERE d.dest = ?1 AND d.deliver_at <= ?2 ORDER BY d.deliver_at, d.id LIMIT ?3", types(tDest, tTime, tInt))
 	s.waiting = prepare(d, "select urutu_message_delayed",
 		"SELECT 1 FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 LIMIT 1", types(tDest, tTime), tInt)
-	s.moved = prepare(d, "delete urutu_message_delayed", "DELETE FROM urutu_message_delayed WHERE id IN (SELECT id FROM urutu_message_delayed"+
-		" WHERE dest = ?1 AND deliver_at <= ?2 ORDER BY deliver_at, id LIMIT ?3)", types(tDest, tTime, tInt))
+	// What is due is said twice: where the planner does not look up each number, it reads what is due and not all that waits.
+	s.moved = prepare(d, "delete urutu_message_delayed", "DELETE FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 AND id IN"+
+		" (SELECT id FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 ORDER BY deliver_at, id LIMIT ?3)", types(tDest, tTime, tInt))
 }
 
 // exchange is a script under construction, and what takes its results.

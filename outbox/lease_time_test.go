@@ -1,0 +1,155 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/urutu-go/urutu/fault"
+)
+
+// leased is an engine with one destination and no database, as a process has it.
+func leased(c Consumer) (*Engine, *destination) {
+	e := NewEngine(nil, Config{Logger: slog.New(slog.DiscardHandler)}, c)
+	e.owner = [16]byte{1}
+	e.ctx, e.abort = context.WithCancel(context.Background())
+	e.intake, e.close = context.WithCancel(e.ctx)
+	return e, e.dests[0]
+}
+
+// TestLeaseEndsHereBeforeItEndsThere: a process hands out nothing of a lane for a second before others may take it, unless
+// it has renewed the lease; it counts from when it asked, not from when it was answered.
+func TestLeaseEndsHereBeforeItEndsThere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, d := leased(Consumer{Destination: "group"})
+		l := newLane(d, 0, lease{e.owner, 1, time.Now().Add(e.timing.lease - e.timing.margin)})
+		d.lanes[0] = l
+		d.ready = []*Delivery{{id: 1, lane: l}, {id: 2, lane: l}}
+		row := view{rows: []laneRow{{number: 0, owner: e.owner, epoch: 1, until: 1, now: 2}}, workers: 1}
+		time.Sleep(3 * time.Second)
+		asked := time.Now()
+		time.Sleep(900 * time.Millisecond) // until the answer
+		e.review(d, &row, asked, true)
+		time.Sleep(3*time.Second + 99*time.Millisecond)
+		if m := d.pick(time.Now()); m == nil || m.id != 1 {
+			t.Errorf("%v was handed out within the lease", m)
+		}
+		e.review(d, &row, time.Now(), false) // a look renews nothing
+		time.Sleep(time.Millisecond)
+		if m := d.pick(time.Now()); m != nil {
+			t.Errorf("message %d was handed out a second before the lease ends", m.id)
+		}
+		if len(d.ready) > 0 || !l.whole {
+			t.Error("what was not handed out is not looked for again")
+		}
+	})
+}
+
+// TestWhichLanesAreTaken: a lane is taken when its lease is over by the database's clock, or has not been renewed for two
+// leases by this process's: then the database's clock was set back. One that another process has taken is lost.
+func TestWhichLanesAreTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, d := leased(Consumer{Destination: "group"})
+		other := [16]byte{2}
+		now := time.Hour.Microseconds()
+		look := func(until int64) int {
+			v := view{rows: []laneRow{{number: 3, owner: other, epoch: 7, until: until, now: now}}, workers: 1}
+			return len(e.review(d, &v, time.Now(), true))
+		}
+		if look(now) != 0 || look(now-1) != 1 {
+			t.Error("it is taken before the lease is over, or not then")
+		}
+		set := 2 * now // the clock was set back by an hour
+		for range 20 {
+			if look(set) != 0 {
+				t.Fatal("a lease that was not seen for long was taken")
+			}
+			time.Sleep(e.timing.tick)
+		}
+		time.Sleep(time.Millisecond)
+		if look(set) != 1 {
+			t.Error("a lease that nobody renews is not taken")
+		}
+		if look(set+1) != 0 {
+			t.Error("a lease that was just renewed is taken")
+		}
+		l := newLane(d, 3, lease{e.owner, 8, time.Now().Add(time.Hour)})
+		d.lanes[3] = l
+		if look(set + 2); !l.lost || d.lanes[3] != nil || l.safe(time.Now()) {
+			t.Error("the lane of another process is still held")
+		}
+	})
+}
+
+// TestLanesAreShared: each process takes up to its share, and gives away what is more once others have come.
+func TestLanesAreShared(t *testing.T) {
+	t.Parallel()
+	e, d := leased(Consumer{Destination: "group"})
+	v := view{workers: 3}
+	for n := range int16(16) {
+		v.rows = append(v.rows, laneRow{number: n, until: 0, now: 1})
+	}
+	claims := e.review(d, &v, time.Now(), true)
+	if len(claims) != 6 { // of 16 lanes and 3 processes
+		t.Errorf("it takes %d lanes", len(claims))
+	}
+	for _, c := range claims {
+		d.lanes[c.number] = newLane(d, c.number, lease{e.owner, 1, time.Now().Add(time.Hour)})
+		v.rows[c.number].owner, v.rows[c.number].epoch, v.rows[c.number].until = e.owner, 1, 2
+	}
+	v.workers = 8
+	e.review(d, &v, time.Now(), true)
+	leaving := 0
+	for _, l := range d.lanes {
+		if l.leaving {
+			leaving++
+		}
+	}
+	if leaving != 4 {
+		t.Errorf("it gives away %d lanes of 6, and is to keep 2", leaving)
+	}
+	e.close()
+	v.rows[15].until = 0
+	if n := len(e.review(d, &v, time.Now(), true)); n > 0 {
+		t.Errorf("while it stops it takes %d lanes", n)
+	}
+}
+
+// TestOutagesPause: a destination pauses for longer each time that the database does not answer, up to two seconds, and at
+// once goes on when the pause is over; a success ends it.
+func TestOutagesPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, d := leased(Consumer{Destination: "group"})
+		l := newLane(d, 0, lease{e.owner, 1, time.Now().Add(time.Hour)})
+		m := &Delivery{id: 1, lane: l, Failures: 3}
+		l.hold(m)
+		d.ready = []*Delivery{m}
+		lost := &fault.Error{Kind: fault.ConnectionLost, Err: errors.New("cut")}
+		for _, want := range []time.Duration{10, 20, 40, 80, 160, 320, 640, 1280, 2000, 2000} {
+			if got := e.next(d); got != m {
+				t.Fatalf("%v was handed out", got)
+			}
+			began := time.Now()
+			e.finished(d, m)
+			e.settle(m, lost)
+			if m.started || m.Failures != 3 {
+				t.Fatalf("an outage counts: %+v", m)
+			}
+			if got := e.next(d); got != m || time.Since(began) != want*time.Millisecond {
+				t.Errorf("it went on after %v, not %v", time.Since(began), want*time.Millisecond)
+			}
+			d.ready = []*Delivery{m}
+			e.finished(d, m)
+		}
+		e.handled(m)
+		if d.outage != 0 {
+			t.Errorf("after a success the next pause would follow %v", d.outage)
+		}
+	})
+}
