@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/session/driver"
@@ -12,6 +14,11 @@ import (
 const opListen = "pgxdriver.Listen"
 
 var _ driver.Listener = (*pool)(nil)
+
+// hangUp has a connection that only listens end at once with its context: it runs nothing that could be canceled.
+func hangUp(pc *pgconn.PgConn) ctxwatch.Handler {
+	return &pgconn.DeadlineContextWatcherHandler{Conn: pc.Conn()}
+}
 
 // Listen takes notifications over a connection of its own, which does not count among those of the pool. Behind a pooler,
 // and where an *sql.DB was adopted, there is none: fault.Unsupported.
@@ -22,7 +29,9 @@ func (p *pool) Listen(ctx context.Context, channel string, heard func()) error {
 			Message: "notifications need a connection of their own to the server, which a pooler or an adopted *sql.DB does not give",
 		}
 	}
-	conn, err := pgx.ConnectConfig(ctx, p.dial.Copy())
+	cfg := p.dial.Copy()
+	cfg.BuildContextWatcherHandler = hangUp
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return translate(ctx, opListen, p.name, err)
 	}
