@@ -88,17 +88,22 @@ func (r *renderer) junction(p Predicate) error {
 
 func (r *renderer) comparison(p Predicate, f ref) error {
 	v, err := r.encode(f, p.args[0])
-	if err != nil {
-		return err
+	if err == nil {
+		r.compare(p.op, f, v)
 	}
+	return err
+}
+
+// compare renders the comparison of a column with a value, NULL as Go has it.
+func (r *renderer) compare(op operator, f ref, v value.Value) {
 	switch {
-	case v.IsNull() && p.op == opEq:
+	case v.IsNull() && op == opEq:
 		r.column(f)
 		r.write(" IS NULL")
-	case v.IsNull() && p.op == opNe:
+	case v.IsNull() && op == opNe:
 		r.column(f)
 		r.write(" IS NOT NULL")
-	case p.op == opNe && f.nullable():
+	case op == opNe && f.nullable():
 		r.write("(")
 		r.column(f)
 		r.write(" <> ")
@@ -108,10 +113,9 @@ func (r *renderer) comparison(p Predicate, f ref) error {
 		r.write(" IS NULL)")
 	default:
 		r.column(f)
-		r.write(comparisons[p.op])
+		r.write(comparisons[op])
 		r.operand(f, v)
 	}
-	return nil
 }
 
 // paramType returns the type that a parameter for the field is declared as. A column of a type of the user's own (an
@@ -138,7 +142,13 @@ func (r *renderer) membership(p Predicate, f ref) error {
 		}
 		vs = append(vs, v)
 	}
-	if p.op == opIn {
+	r.member(p.op, f, vs, hasNull)
+	return nil
+}
+
+// member renders that a column is one of some values, and perhaps NULL, or that it is none of them.
+func (r *renderer) member(op operator, f ref, vs []value.Value, hasNull bool) {
+	if op == opIn {
 		r.write("(")
 		r.in(f, vs)
 		if hasNull {
@@ -147,7 +157,7 @@ func (r *renderer) membership(p Predicate, f ref) error {
 			r.write(" IS NULL")
 		}
 		r.write(")")
-		return nil
+		return
 	}
 	r.write("(NOT ")
 	r.in(f, vs)
@@ -165,7 +175,6 @@ func (r *renderer) membership(p Predicate, f ref) error {
 		}
 	}
 	r.write(")")
-	return nil
 }
 
 // in renders "column IN (vs)" the dialect's way.
@@ -198,7 +207,13 @@ func (r *renderer) match(p Predicate, f ref) error {
 			Message: "a text match on " + f.Name + ", which is no text",
 		}
 	}
-	folds := p.op >= opEqFold && p.op <= opSuffixFold
+	r.matchText(p.op, f, p.text)
+	return nil
+}
+
+// matchText renders the match of a text column.
+func (r *renderer) matchText(op operator, f ref, text string) {
+	folds := op >= opEqFold && op <= opSuffixFold
 	side := func(render func()) {
 		if folds {
 			r.d.Fold(&r.b, func(*strings.Builder) { render() })
@@ -207,17 +222,16 @@ func (r *renderer) match(p Predicate, f ref) error {
 		}
 	}
 	side(func() { r.column(f) })
-	if p.op == opEqFold {
+	if op == opEqFold {
 		r.write(" = ")
-		side(func() { r.param(value.TypeText, value.OfText(p.text)) })
+		side(func() { r.param(value.TypeText, value.OfText(text)) })
 		r.hide(f)
-		return nil
+		return
 	}
 	r.write(" LIKE ")
-	side(func() { r.param(value.TypeText, value.OfText(pattern(p.op, p.text))) })
+	side(func() { r.param(value.TypeText, value.OfText(pattern(op, text))) })
 	r.hide(f)
 	r.write(` ESCAPE '\'`)
-	return nil
 }
 
 // pattern returns the LIKE pattern of a text match.

@@ -24,7 +24,8 @@ type Select struct {
 	with          []Relation
 	related       []Related // what with resolves to
 	joins         []Joined
-	several       bool // more than one table is read, so that columns need the name of theirs
+	several       bool  // more than one table is read, so that columns need the name of theirs
+	invalid       error // a clause that could not be made
 
 	// Of a projection:
 	shape    *model.Model // what its rows are read into
@@ -198,6 +199,9 @@ type renderer struct {
 
 // newRenderer returns a renderer for a query. Columns have the name of their table before them where there are several.
 func newRenderer(d dialect.Dialect, q *Select) (*renderer, error) {
+	if q.invalid != nil {
+		return nil, q.invalid
+	}
 	if err := q.projects(); err != nil {
 		return nil, err
 	}

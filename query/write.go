@@ -197,6 +197,9 @@ func (r *renderer) whereOf(w *Write) (Text, error) {
 	if w.rows.several {
 		r.own[0].name = dialect.Quote(r.d, r.m.Table) + "."
 	}
+	if w.rows.invalid != nil {
+		return Text{}, w.rows.invalid
+	}
 	return r.done(r.where(&w.rows))
 }
 
