@@ -25,8 +25,9 @@ type Dialect interface {
 	Delete(s Delete) string
 	// Paging appends LIMIT and OFFSET with the expressions that limit and offset append; a nil one is left out.
 	Paging(b *strings.Builder, limit, offset func(*strings.Builder))
-	// Locking appends a locking clause, or nothing where the database has none (and needs none).
-	Locking(b *strings.Builder, lock Lock)
+	// Locking appends a locking clause, or nothing where the database has none (and needs none). Where of is not empty
+	// only the rows of the table with that alias are locked.
+	Locking(b *strings.Builder, lock Lock, of string)
 	// Fold appends an expression that folds the case of the one that expr appends.
 	Fold(b *strings.Builder, expr func(*strings.Builder))
 	// In appends "expr = ANY(array)" or what stands for it, for n values of a type, the first of which is parameter

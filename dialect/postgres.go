@@ -57,19 +57,23 @@ func (postgres) Paging(b *strings.Builder, limit, offset func(*strings.Builder))
 }
 
 // Locking appends the locking clause.
-func (postgres) Locking(b *strings.Builder, lock Lock) {
-	switch lock {
-	case ForUpdate:
-		b.WriteString(" FOR UPDATE")
-	case ForUpdateNoWait:
-		b.WriteString(" FOR UPDATE NOWAIT")
-	case ForUpdateSkipLocked:
-		b.WriteString(" FOR UPDATE SKIP LOCKED")
-	case ForNoKeyUpdate:
-		b.WriteString(" FOR NO KEY UPDATE")
-	case ForShare:
-		b.WriteString(" FOR SHARE")
+func (postgres) Locking(b *strings.Builder, lock Lock, of string) {
+	l := postgresLocks[lock]
+	b.WriteString(l.mode)
+	if lock != NoLock && of != "" {
+		b.WriteString(" OF ")
+		b.WriteString(of)
 	}
+	b.WriteString(l.wait)
+}
+
+var postgresLocks = [...]struct{ mode, wait string }{
+	NoLock:              {"", ""},
+	ForUpdate:           {" FOR UPDATE", ""},
+	ForUpdateNoWait:     {" FOR UPDATE", " NOWAIT"},
+	ForUpdateSkipLocked: {" FOR UPDATE", " SKIP LOCKED"},
+	ForShare:            {" FOR SHARE", ""},
+	ForNoKeyUpdate:      {" FOR NO KEY UPDATE", ""},
 }
 
 // Fold appends lower() under ICU's root collation, which folds all of Unicode and is there in every build with ICU,

@@ -58,7 +58,7 @@ func columnTypes(d dialect.Dialect) string {
 func lockings(d dialect.Dialect) string {
 	return text(func(b *strings.Builder) {
 		for l := dialect.NoLock; l <= dialect.ForNoKeyUpdate; l++ {
-			d.Locking(b, l)
+			d.Locking(b, l, "")
 			b.WriteString(";")
 		}
 	})

@@ -139,7 +139,7 @@ func (sqlite) Paging(b *strings.Builder, limit, offset func(*strings.Builder)) {
 }
 
 // Locking appends nothing: a transaction that writes is the only one.
-func (sqlite) Locking(*strings.Builder, Lock) {}
+func (sqlite) Locking(*strings.Builder, Lock, string) {}
 
 // Fold appends a call of [FoldFunction].
 func (sqlite) Fold(b *strings.Builder, expr func(*strings.Builder)) {

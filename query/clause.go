@@ -9,16 +9,31 @@ import (
 // of them, in any order; predicates are joined by AND, orders apply in the order given, of the others the last counts.
 type Clause interface{ apply(q *Select) }
 
-func (p Predicate) apply(q *Select) { q.where = append(q.where, p) }
+func (p Predicate) apply(q *Select) {
+	q.where = append(q.where, p)
+	q.several = q.several || p.wide
+}
 
 // Sort is one level of an order.
 type Sort struct {
 	col  column
 	key  *model.Field // set instead of col by OrderByKey
+	n    node         // or an expression
 	desc bool
 }
 
-func (s Sort) apply(q *Select) { q.order = append(q.order, s) }
+func (s Sort) apply(q *Select) {
+	q.order = append(q.order, s)
+	q.several = q.several || s.n != nil && s.n.several()
+}
+
+// node returns what is ordered by.
+func (s Sort) node() node {
+	if s.n != nil {
+		return s.n
+	}
+	return s.col
+}
 
 // Asc orders by the column, smallest first and NULL last.
 func Asc[V any](col *V) Sort { return Sort{col: columnOf(col)} }

@@ -13,6 +13,8 @@ type Predicate struct {
 	args []unsafe.Pointer // the operands, each a pointer to a value of the column's type
 	text string           // the operand of a text match
 	kids []Predicate
+	n    node // renders itself
+	wide bool // refers to more tables than one
 }
 
 type operator uint8
@@ -33,9 +35,13 @@ const (
 	opPrefix
 	opSuffix
 	opEqFold
+	opContainsFold
+	opPrefixFold
+	opSuffixFold
 	opAnd
 	opOr
 	opNot
+	opNode
 )
 
 // column is a column as its caller named it: by the address of the prototype's field, and its type.
@@ -106,20 +112,41 @@ func HasSuffix[V any](col *V, suffix string) Predicate { return match(opSuffix, 
 // EqFold holds where a text column equals v when the case of both is ignored.
 func EqFold[V any](col *V, v string) Predicate { return match(opEqFold, col, v) }
 
+// ContainsFold holds where a text column contains part when the case of both is ignored. Nothing in part is a wildcard.
+func ContainsFold[V any](col *V, part string) Predicate { return match(opContainsFold, col, part) }
+
+// HasPrefixFold holds where a text column begins with prefix when the case of both is ignored.
+func HasPrefixFold[V any](col *V, prefix string) Predicate { return match(opPrefixFold, col, prefix) }
+
+// HasSuffixFold holds where a text column ends with suffix when the case of both is ignored.
+func HasSuffixFold[V any](col *V, suffix string) Predicate { return match(opSuffixFold, col, suffix) }
+
 func match[V any](op operator, col *V, text string) Predicate {
 	return Predicate{op: op, col: columnOf(col), text: text}
 }
 
 // And holds where all of ps do. With none it holds for every row.
 func And(ps ...Predicate) Predicate {
-	return Predicate{op: opAnd, kids: append([]Predicate(nil), ps...)}
+	return Predicate{op: opAnd, kids: append([]Predicate(nil), ps...), wide: anyWide(ps)}
 }
 
 // Or holds where one of ps does. With none it holds for no row.
-func Or(ps ...Predicate) Predicate { return Predicate{op: opOr, kids: append([]Predicate(nil), ps...)} }
+func Or(ps ...Predicate) Predicate {
+	return Predicate{op: opOr, kids: append([]Predicate(nil), ps...), wide: anyWide(ps)}
+}
 
 // Not holds where p does not. A comparison with NULL is neither, so that Not finds no more rows there than p did.
-func Not(p Predicate) Predicate { return Predicate{op: opNot, kids: []Predicate{p}} }
+func Not(p Predicate) Predicate { return Predicate{op: opNot, kids: []Predicate{p}, wide: p.wide} }
+
+// anyWide reports whether one of ps refers to more tables than one.
+func anyWide(ps []Predicate) bool {
+	for i := range ps {
+		if ps[i].wide {
+			return true
+		}
+	}
+	return false
+}
 
 // constant reports whether the predicate holds for every row, or for none, whatever is in it: what is built of empty
 // lists.

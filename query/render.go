@@ -5,24 +5,11 @@ import (
 	"unsafe"
 
 	"github.com/urutu-go/urutu/fault"
-	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/value"
 )
 
-// field finds the column that a pointer into the prototype names.
-func (r *renderer) field(c column) (*model.Field, error) {
-	if f, ok := r.m.ColumnAt(c.addr, c.typ); ok {
-		return f, nil
-	}
-	message := "a *" + c.typ.String() + " that is not the address of one of its columns; take it from entity.Columns"
-	if rel, ok := r.m.RelationAt(c.addr, c.typ); ok {
-		message = rel.Name + " is a relation and no column; load it by query.With, and compare the column of its key"
-	}
-	return nil, &fault.Error{Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name, Message: message}
-}
-
 // encode reads the operand at p as a value of the field.
-func (r *renderer) encode(f *model.Field, p unsafe.Pointer) (value.Value, error) {
+func (r *renderer) encode(f ref, p unsafe.Pointer) (value.Value, error) {
 	v, err := f.Encode(p)
 	if err != nil {
 		return v, &fault.Error{
@@ -48,6 +35,8 @@ func (r *renderer) predicate(p Predicate) error {
 		r.write("NOT (")
 		defer r.write(")")
 		return r.predicate(p.kids[0])
+	case opNode:
+		return p.n.render(r)
 	}
 	f, err := r.field(p.col)
 	if err != nil {
@@ -62,7 +51,7 @@ func (r *renderer) predicate(p Predicate) error {
 		r.write(" IS NOT NULL")
 	case opIn, opNotIn:
 		return r.membership(p, f)
-	case opContains, opPrefix, opSuffix, opEqFold:
+	case opContains, opPrefix, opSuffix, opEqFold, opContainsFold, opPrefixFold, opSuffixFold:
 		return r.match(p, f)
 	default:
 		return r.comparison(p, f)
@@ -97,19 +86,24 @@ func (r *renderer) junction(p Predicate) error {
 	return nil
 }
 
-func (r *renderer) comparison(p Predicate, f *model.Field) error {
+func (r *renderer) comparison(p Predicate, f ref) error {
 	v, err := r.encode(f, p.args[0])
-	if err != nil {
-		return err
+	if err == nil {
+		r.compare(p.op, f, v)
 	}
+	return err
+}
+
+// compare renders the comparison of a column with a value, NULL as Go has it.
+func (r *renderer) compare(op operator, f ref, v value.Value) {
 	switch {
-	case v.IsNull() && p.op == opEq:
+	case v.IsNull() && op == opEq:
 		r.column(f)
 		r.write(" IS NULL")
-	case v.IsNull() && p.op == opNe:
+	case v.IsNull() && op == opNe:
 		r.column(f)
 		r.write(" IS NOT NULL")
-	case p.op == opNe && f.Nullable:
+	case op == opNe && f.nullable():
 		r.write("(")
 		r.column(f)
 		r.write(" <> ")
@@ -119,15 +113,14 @@ func (r *renderer) comparison(p Predicate, f *model.Field) error {
 		r.write(" IS NULL)")
 	default:
 		r.column(f)
-		r.write(comparisons[p.op])
+		r.write(comparisons[op])
 		r.operand(f, v)
 	}
-	return nil
 }
 
 // paramType returns the type that a parameter for the field is declared as. A column of a type of the user's own (an
 // enum, citext, date) takes it as that type, which the database finds out; declaring text would make it text.
-func (r *renderer) paramType(f *model.Field) value.Type {
+func (r *renderer) paramType(f ref) value.Type {
 	if f.Native != "" && f.Type != value.TypeDecimal && r.d.ColumnType(f.Type, f.Native) == f.Native {
 		return value.TypeUnknown
 	}
@@ -135,7 +128,7 @@ func (r *renderer) paramType(f *model.Field) value.Type {
 }
 
 // membership renders IN and NOT IN, with NULL among the operands and in the rows as Go would compare them.
-func (r *renderer) membership(p Predicate, f *model.Field) error {
+func (r *renderer) membership(p Predicate, f ref) error {
 	vs := make([]value.Value, 0, len(p.args))
 	hasNull := false
 	for _, a := range p.args {
@@ -149,7 +142,13 @@ func (r *renderer) membership(p Predicate, f *model.Field) error {
 		}
 		vs = append(vs, v)
 	}
-	if p.op == opIn {
+	r.member(p.op, f, vs, hasNull)
+	return nil
+}
+
+// member renders that a column is one of some values, and perhaps NULL, or that it is none of them.
+func (r *renderer) member(op operator, f ref, vs []value.Value, hasNull bool) {
+	if op == opIn {
 		r.write("(")
 		r.in(f, vs)
 		if hasNull {
@@ -158,11 +157,11 @@ func (r *renderer) membership(p Predicate, f *model.Field) error {
 			r.write(" IS NULL")
 		}
 		r.write(")")
-		return nil
+		return
 	}
 	r.write("(NOT ")
 	r.in(f, vs)
-	if f.Nullable {
+	if f.nullable() {
 		if hasNull {
 			r.write(" AND ")
 		} else {
@@ -176,11 +175,10 @@ func (r *renderer) membership(p Predicate, f *model.Field) error {
 		}
 	}
 	r.write(")")
-	return nil
 }
 
 // in renders "column IN (vs)" the dialect's way.
-func (r *renderer) in(f *model.Field, vs []value.Value) {
+func (r *renderer) in(f ref, vs []value.Value) {
 	used := r.d.In(&r.b, func(*strings.Builder) { r.column(f) }, len(r.args)+1, len(vs), r.paramType(f))
 	if used == 1 && (len(vs) > 1 || r.d.Features().Arrays) {
 		for len(r.lists) < len(r.args) {
@@ -202,33 +200,49 @@ func (r *renderer) in(f *model.Field, vs []value.Value) {
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // match renders the text matches. A driver makes LIKE heed the case where its database would not.
-func (r *renderer) match(p Predicate, f *model.Field) error {
+func (r *renderer) match(p Predicate, f ref) error {
 	if f.Type != value.TypeText {
 		return &fault.Error{
 			Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name, Columns: []string{f.Column},
 			Message: "a text match on " + f.Name + ", which is no text",
 		}
 	}
-	if p.op == opEqFold {
-		r.d.Fold(&r.b, func(b *strings.Builder) { r.d.Ident(b, f.Column) })
+	r.matchText(p.op, f, p.text)
+	return nil
+}
+
+// matchText renders the match of a text column.
+func (r *renderer) matchText(op operator, f ref, text string) {
+	folds := op >= opEqFold && op <= opSuffixFold
+	side := func(render func()) {
+		if folds {
+			r.d.Fold(&r.b, func(*strings.Builder) { render() })
+		} else {
+			render()
+		}
+	}
+	side(func() { r.column(f) })
+	if op == opEqFold {
 		r.write(" = ")
-		r.d.Fold(&r.b, func(*strings.Builder) { r.param(value.TypeText, value.OfText(p.text)) })
+		side(func() { r.param(value.TypeText, value.OfText(text)) })
 		r.hide(f)
-		return nil
+		return
 	}
-	pattern := likeEscaper.Replace(p.text)
-	switch p.op {
-	case opContains:
-		pattern = "%" + pattern + "%"
-	case opPrefix:
-		pattern += "%"
-	case opSuffix:
-		pattern = "%" + pattern
-	}
-	r.column(f)
 	r.write(" LIKE ")
-	r.param(value.TypeText, value.OfText(pattern))
+	side(func() { r.param(value.TypeText, value.OfText(pattern(op, text))) })
 	r.hide(f)
 	r.write(` ESCAPE '\'`)
-	return nil
+}
+
+// pattern returns the LIKE pattern of a text match.
+func pattern(op operator, text string) string {
+	text = likeEscaper.Replace(text)
+	switch op {
+	case opContains, opContainsFold:
+		return "%" + text + "%"
+	case opPrefix, opPrefixFold:
+		return text + "%"
+	default:
+		return "%" + text
+	}
 }

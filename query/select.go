@@ -23,6 +23,16 @@ type Select struct {
 	withDeleted   bool
 	with          []Relation
 	related       []Related // what with resolves to
+	joins         []Joined
+	several       bool  // more than one table is read, so that columns need the name of theirs
+	invalid       error // a clause that could not be made
+
+	// Of a projection:
+	shape    *model.Model // what its rows are read into
+	outputs  []Output
+	groups   []node
+	having   []Predicate
+	distinct bool
 }
 
 // Compile collects clauses into a query over m's table.
@@ -39,6 +49,9 @@ func Compile(m *model.Model, clauses ...Clause) *Select {
 // Locks reports whether the query locks rows.
 func (q *Select) Locks() bool { return q.lock != 0 }
 
+// Several reports whether the query reads more tables than its entity's own.
+func (q *Select) Several() bool { return q.several }
+
 // Limit sets the greatest number of rows, unless the query has a smaller one.
 func (q *Select) Limit(n int) {
 	if q.limit < 0 || n < q.limit {
@@ -49,7 +62,11 @@ func (q *Select) Limit(n int) {
 // Page makes the query that of one page, in an order that the primary key makes complete.
 func (q *Select) Page(p PageRequest) {
 	q.limit, q.offset = p.PageSize, p.Offset()
-	q.OrderByKey()
+	if q.shape != nil {
+		q.orderByResult()
+	} else {
+		q.OrderByKey()
+	}
 }
 
 // OrderByKey orders the query by the primary key, behind the orders that it has.
@@ -74,36 +91,46 @@ func (q *Select) Rows(d dialect.Dialect, columns string) (Text, error) {
 	if _, err := q.Related(); err != nil {
 		return Text{}, err
 	}
-	r := renderer{d: d, m: q.m}
-	r.write("SELECT ", columns, " FROM ")
-	d.Ident(&r.b, q.m.Table)
-	if err := r.tail(q, true); err != nil {
+	r, err := newRenderer(d, q)
+	if err != nil {
 		return Text{}, err
 	}
-	return r.text(), nil
+	if !q.several {
+		r.write("SELECT ", columns)
+		if err := r.from(); err != nil {
+			return Text{}, err
+		}
+		return r.done(r.tail(q))
+	}
+	if err := r.tail(q); err != nil {
+		return Text{}, err
+	}
+	return r.around(r.all)
 }
 
 // Count renders the number of rows that the query has without its limit and offset.
-func (q *Select) Count(d dialect.Dialect) (Text, error) {
-	r := renderer{d: d, m: q.m}
-	r.write("SELECT count(*) FROM ")
-	d.Ident(&r.b, q.m.Table)
-	if err := r.where(q); err != nil {
-		return Text{}, err
-	}
-	return r.text(), nil
-}
+func (q *Select) Count(d dialect.Dialect) (Text, error) { return q.scalar(d, "SELECT count(*)", "") }
 
 // Exists renders whether the query has a row.
 func (q *Select) Exists(d dialect.Dialect) (Text, error) {
-	r := renderer{d: d, m: q.m}
-	r.write("SELECT EXISTS (SELECT 1 FROM ")
-	d.Ident(&r.b, q.m.Table)
+	return q.scalar(d, "SELECT EXISTS (SELECT 1", ")")
+}
+
+// scalar renders a statement of the rows that the query has, whatever their order.
+func (q *Select) scalar(d dialect.Dialect, head, end string) (Text, error) {
+	r, err := newRenderer(d, q)
+	if err != nil {
+		return Text{}, err
+	}
 	if err := r.where(q); err != nil {
 		return Text{}, err
 	}
-	r.write(")")
-	return r.text(), nil
+	tail := r.b.String()
+	r.b.Reset()
+	r.write(head)
+	err = r.from()
+	r.write(tail, end)
+	return r.done(err)
 }
 
 // ByKey renders "SELECT columns FROM table WHERE key" for one key, or for several of a key with one column. The query's
@@ -112,43 +139,112 @@ func (q *Select) ByKey(d dialect.Dialect, columns string, keys []value.Value) (T
 	if _, err := q.Related(); err != nil {
 		return Text{}, err
 	}
-	r := renderer{d: d, m: q.m}
-	r.write("SELECT ", columns, " FROM ")
-	d.Ident(&r.b, q.m.Table)
+	r, err := newRenderer(d, q)
+	if err != nil {
+		return Text{}, err
+	}
+	if !q.several {
+		r.write("SELECT ", columns)
+		if err := r.from(); err != nil {
+			return Text{}, err
+		}
+		return r.done(r.byKey(q, keys))
+	}
+	if err := r.byKey(q, keys); err != nil {
+		return Text{}, err
+	}
+	return r.around(r.all)
+}
+
+// byKey renders everything behind FROM.
+func (r *renderer) byKey(q *Select, keys []value.Value) error {
 	r.write(" WHERE ")
+	own := &r.scope.sources[0]
 	switch k := q.m.Key; {
 	case len(keys) == len(k):
 		for i, f := range k {
 			if i > 0 {
 				r.write(" AND ")
 			}
-			r.column(f)
+			r.column(ref{f, own})
 			r.write(" = ")
-			r.operand(f, keys[i])
+			r.operand(ref{f, own}, keys[i])
 		}
 	case len(k) == 1:
-		r.in(k[0], keys)
+		r.in(ref{k[0], own}, keys)
 	default:
-		return Text{}, &fault.Error{Kind: fault.Unsupported, Op: "query.ByKey", Entity: q.m.Name, Message: "a list of composite keys"}
+		return &fault.Error{Kind: fault.Unsupported, Op: "query.ByKey", Entity: q.m.Name, Message: "a list of composite keys"}
 	}
 	if err := r.more(q, " AND "); err != nil {
-		return Text{}, err
+		return err
 	}
-	d.Locking(&r.b, dialectLocks[q.lock])
-	return r.text(), nil
+	r.lock(q)
+	return nil
 }
 
 // renderer appends a statement and its parameters.
 type renderer struct {
-	d     dialect.Dialect
-	m     *model.Model
-	alias string // before a column, with its dot, where there are several tables
-	b     strings.Builder
-	types []value.Type
-	args  []value.Value
-	lists [][]value.Value
+	d      dialect.Dialect
+	m      *model.Model // of the table that is being rendered, for errors
+	scope  scope
+	own    [1]source // room for the usual number of tables
+	nested int       // subqueries so far
+	b      strings.Builder
+	types  []value.Type
+	args   []value.Value
+	lists  [][]value.Value
 
 	secret []bool
+}
+
+// newRenderer returns a renderer for a query. Columns have the name of their table before them where there are several.
+func newRenderer(d dialect.Dialect, q *Select) (*renderer, error) {
+	if q.invalid != nil {
+		return nil, q.invalid
+	}
+	if err := q.projects(); err != nil {
+		return nil, err
+	}
+	r := &renderer{d: d, m: q.m}
+	r.own[0].m = q.m
+	r.scope.sources = r.own[:]
+	if !q.several {
+		return r, nil
+	}
+	r.own[0].name = "t."
+	return r, r.join(q)
+}
+
+// around renders "SELECT list FROM tables" before what is rendered already, by which it is known which joins are needed.
+func (r *renderer) around(list func() error) (Text, error) {
+	tail := r.b.String()
+	r.b.Reset()
+	r.write("SELECT ")
+	if err := list(); err != nil {
+		return Text{}, err
+	}
+	err := r.from()
+	r.write(tail)
+	return r.done(err)
+}
+
+// all renders every column of the query's own table.
+func (r *renderer) all() error {
+	own := &r.scope.sources[0]
+	for i, f := range own.m.Fields {
+		if i > 0 {
+			r.write(", ")
+		}
+		r.column(ref{f, own})
+	}
+	return nil
+}
+
+func (r *renderer) done(err error) (Text, error) {
+	if err != nil {
+		return Text{}, err
+	}
+	return r.text(), nil
 }
 
 func (r *renderer) write(parts ...string) {
@@ -167,8 +263,8 @@ func (r *renderer) text() Text {
 	return Text{SQL: r.b.String(), Types: r.types, Args: r.args, Lists: r.lists, Secret: r.secret}
 }
 
-func (r *renderer) column(f *model.Field) {
-	r.b.WriteString(r.alias)
+func (r *renderer) column(f ref) {
+	r.b.WriteString(f.src.name)
 	r.d.Ident(&r.b, f.Column)
 }
 
@@ -179,13 +275,13 @@ func (r *renderer) param(t value.Type, v value.Value) {
 }
 
 // operand appends a parameter that the column of f is compared with.
-func (r *renderer) operand(f *model.Field, v value.Value) {
+func (r *renderer) operand(f ref, v value.Value) {
 	r.param(r.paramType(f), v)
 	r.hide(f)
 }
 
 // hide marks the last parameter as secret where f is.
-func (r *renderer) hide(f *model.Field) {
+func (r *renderer) hide(f ref) {
 	if !f.Secret {
 		return
 	}
@@ -196,41 +292,52 @@ func (r *renderer) hide(f *model.Field) {
 }
 
 // tail renders everything behind FROM.
-func (r *renderer) tail(q *Select, paging bool) error {
+func (r *renderer) tail(q *Select) error {
 	if err := r.where(q); err != nil {
 		return err
 	}
 	if err := r.order(q); err != nil {
 		return err
 	}
-	if paging {
-		r.d.Paging(&r.b, r.number(q.limit), r.number(q.offset))
-	}
-	r.d.Locking(&r.b, dialectLocks[q.lock])
+	r.d.Paging(&r.b, r.number(q.limit), r.number(q.offset))
+	r.lock(q)
 	return nil
+}
+
+// lock renders the locking clause, for the query's own rows alone.
+func (r *renderer) lock(q *Select) {
+	r.d.Locking(&r.b, dialectLocks[q.lock], strings.TrimSuffix(r.scope.sources[0].name, "."))
 }
 
 // order renders ORDER BY, or nothing.
 func (r *renderer) order(q *Select) error {
 	for i, s := range q.order {
+		r.write([...]string{" ORDER BY ", ", "}[min(i, 1)])
+		if s.n != nil {
+			if err := s.n.render(r); err != nil {
+				return err
+			}
+			r.direction(s.desc, true)
+			continue
+		}
 		f, err := r.sortField(s)
 		if err != nil {
 			return err
 		}
-		if i == 0 {
-			r.write(" ORDER BY ")
-		} else {
-			r.write(", ")
-		}
 		r.column(f)
-		if s.desc {
-			r.write(" DESC")
-		}
-		if f.Nullable {
-			r.write(" NULLS LAST")
-		}
+		r.direction(s.desc, f.nullable())
 	}
 	return nil
+}
+
+// direction renders which way an order goes.
+func (r *renderer) direction(desc, nullable bool) {
+	if desc {
+		r.write(" DESC")
+	}
+	if nullable {
+		r.write(" NULLS LAST")
+	}
 }
 
 // number returns what appends n as a parameter, so that the text is the same for every page; nil where n is negative.
@@ -241,9 +348,9 @@ func (r *renderer) number(n int) func(*strings.Builder) {
 	return func(*strings.Builder) { r.param(value.TypeInt64, value.OfInt(int64(n))) }
 }
 
-func (r *renderer) sortField(s Sort) (*model.Field, error) {
+func (r *renderer) sortField(s Sort) (ref, error) {
 	if s.key != nil {
-		return s.key, nil
+		return ref{s.key, &r.scope.sources[0]}, nil
 	}
 	return r.field(s.col)
 }
@@ -255,7 +362,7 @@ func (r *renderer) more(q *Select, lead string) error {
 	if f := q.m.Deleted; f != nil && !q.withDeleted {
 		r.write(lead)
 		lead = " AND "
-		r.column(f)
+		r.column(ref{f, &r.scope.sources[0]})
 		r.write(" IS NULL")
 	}
 	for _, p := range q.where {

@@ -84,14 +84,14 @@ func (q *Select) ShowsDeleted() bool { return q.withDeleted }
 
 // OnlyLoads reports whether the query says nothing but which relations to load.
 func (q *Select) OnlyLoads() bool {
-	return len(q.where) == 0 && len(q.order) == 0 && q.limit < 0 && q.offset < 0 && q.lock == 0 &&
+	return len(q.where) == 0 && len(q.order) == 0 && q.limit < 0 && q.offset < 0 && q.lock == 0 && !q.several &&
 		!q.Populate && !q.NoTracking && !q.withDeleted
 }
 
 // IsPlain reports whether the query's text is that of a query without clauses, and whether a session does with its rows
 // what it does with those, but for following them.
 func (q *Select) IsPlain() bool {
-	return len(q.where) == 0 && len(q.order) == 0 && q.limit < 0 && q.offset < 0 && q.lock == 0 &&
+	return len(q.where) == 0 && len(q.order) == 0 && q.limit < 0 && q.offset < 0 && q.lock == 0 && !q.several &&
 		!q.Populate && !q.withDeleted && len(q.with) == 0
 }
 
@@ -119,6 +119,8 @@ func (q *Select) complete(m *model.Model, r *model.Relation) error {
 		what = "an offset"
 	case q.lock != 0:
 		what = "a lock"
+	case q.several:
+		what = "a join or an order by what is in other tables"
 	case q.NoTracking:
 		what = "NoTracking, which is the whole query's"
 	default:
@@ -134,45 +136,40 @@ func (q *Select) complete(m *model.Model, r *model.Relation) error {
 // the columns, where rows of a table in between say which belong together, stands the owner's value; otherwise it is in
 // the column e.Foreign.
 func (q *Select) ByOwners(d dialect.Dialect, columns string, e *model.Ends, owners []value.Value) (Text, error) {
-	r := renderer{d: d, m: q.m}
+	r, err := newRenderer(d, q)
+	if err != nil {
+		return Text{}, err
+	}
 	if e.Link == nil {
 		r.write("SELECT ", columns, " FROM ")
 		d.Ident(&r.b, q.m.Table)
 		r.write(" WHERE ")
-		r.in(e.Foreign, owners)
+		r.in(r.mine(e.Foreign), owners)
 	} else {
 		r.link(e, owners)
 	}
 	if err := r.more(q, " AND "); err != nil {
 		return Text{}, err
 	}
-	if err := r.order(q); err != nil {
-		return Text{}, err
-	}
-	return r.text(), nil
+	return r.done(r.order(q))
 }
 
 // link renders the join with a table in between. Its columns may have the same names as the target's.
 func (r *renderer) link(e *model.Ends, owners []value.Value) {
+	link := &source{name: "l."}
+	r.scope.sources[0].name = "t."
 	r.write("SELECT ")
-	r.alias = "t."
 	for _, f := range r.m.Fields {
-		r.column(f)
+		r.column(r.mine(f))
 		r.write(", ")
 	}
-	r.alias = "l."
-	r.column(e.LinkLocal)
+	r.column(ref{e.LinkLocal, link})
 	r.write(" FROM ")
-	r.d.Ident(&r.b, e.Link.Table)
-	r.write(" AS l JOIN ")
-	r.d.Ident(&r.b, r.m.Table)
-	r.write(" AS t ON ")
-	r.column(e.LinkForeign)
-	r.alias = "t."
-	r.write(" = ")
-	r.column(e.Foreign)
+	r.table(e.Link.Table, link.name)
+	r.write(" JOIN ")
+	r.table(r.m.Table, "t.")
+	r.write(" ON ")
+	r.equal(ref{e.LinkForeign, link}, r.mine(e.Foreign))
 	r.write(" WHERE ")
-	r.alias = "l."
-	r.in(e.LinkLocal, owners)
-	r.alias = "t."
+	r.in(ref{e.LinkLocal, link}, owners)
 }

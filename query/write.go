@@ -20,7 +20,7 @@ type DeleteClause interface {
 	deletes()
 }
 
-func (p Predicate) update(w *Write) { w.rows.where = append(w.rows.where, p) }
+func (p Predicate) update(w *Write) { p.apply(&w.rows) }
 func (p Predicate) deletes()        {}
 
 func (s Scope) update(w *Write) { w.rows.withDeleted = true }
@@ -115,9 +115,9 @@ func CompileWrite[C UpdateClause](m *model.Model, clauses ...C) *Write {
 // Update renders "UPDATE table SET ... WHERE ...". Where the entity has them, updated_at becomes now and the version
 // grows by one.
 func (w *Write) Update(d dialect.Dialect, now value.Value) (Text, error) {
-	r := renderer{d: d, m: w.rows.m}
+	r := newWriter(d, w)
 	if len(w.set) == 0 {
-		return Text{}, r.misuse("an update that sets nothing; add query.Set, query.Add or query.SetTo")
+		return Text{}, r.misset("an update that sets nothing; add query.Set, query.Add or query.SetTo")
 	}
 	r.update()
 	assigned := make(map[*model.Field]bool, len(w.set))
@@ -130,7 +130,7 @@ func (w *Write) Update(d dialect.Dialect, now value.Value) (Text, error) {
 			return Text{}, err
 		}
 		if assigned[f] {
-			return Text{}, r.misuse("the column is set twice", f)
+			return Text{}, r.misset("the column is set twice", f)
 		}
 		assigned[f] = true
 	}
@@ -140,12 +140,12 @@ func (w *Write) Update(d dialect.Dialect, now value.Value) (Text, error) {
 
 // Delete renders "DELETE FROM table WHERE ...", or the update that marks the rows where the entity is soft-deleted.
 func (w *Write) Delete(d dialect.Dialect, now value.Value) (Text, error) {
-	r := renderer{d: d, m: w.rows.m}
+	r := newWriter(d, w)
 	if f := r.m.Deleted; f != nil {
 		r.update()
-		r.column(f)
+		r.name(f)
 		r.write(" = ")
-		r.operand(f, now)
+		r.operand(r.mine(f), now)
 		r.keep(now)
 	} else {
 		r.write("DELETE FROM ")
@@ -153,6 +153,18 @@ func (w *Write) Delete(d dialect.Dialect, now value.Value) (Text, error) {
 	}
 	return r.whereOf(w)
 }
+
+// newWriter returns a renderer for a write. What it assigns has no table before it; what it compares has, where a subquery
+// could take it for a column of its own.
+func newWriter(d dialect.Dialect, w *Write) *renderer {
+	r := &renderer{d: d, m: w.rows.m}
+	r.own[0].m = r.m
+	r.scope.sources = r.own[:]
+	return r
+}
+
+// name writes the name of a column that is assigned to.
+func (r *renderer) name(f *model.Field) { r.d.Ident(&r.b, f.Column) }
 
 func (r *renderer) update() {
 	r.write("UPDATE ")
@@ -164,15 +176,15 @@ func (r *renderer) update() {
 func (r *renderer) keep(now value.Value) {
 	if f := r.m.Updated; f != nil {
 		r.write(", ")
-		r.column(f)
+		r.name(f)
 		r.write(" = ")
-		r.operand(f, now)
+		r.operand(r.mine(f), now)
 	}
 	if f := r.m.Version; f != nil {
 		r.write(", ")
-		r.column(f)
+		r.name(f)
 		r.write(" = ")
-		r.column(f)
+		r.name(f)
 		r.write(" + 1")
 	}
 }
@@ -180,12 +192,15 @@ func (r *renderer) keep(now value.Value) {
 // whereOf completes a write by its predicates.
 func (r *renderer) whereOf(w *Write) (Text, error) {
 	if all, _ := And(w.rows.where...).constant(); all && !w.all {
-		return Text{}, r.misuse("no predicate leaves out a row; say query.AllRows where all of them are meant")
+		return Text{}, r.misset("no predicate leaves out a row; say query.AllRows where all of them are meant")
 	}
-	if err := r.where(&w.rows); err != nil {
-		return Text{}, err
+	if w.rows.several {
+		r.own[0].name = dialect.Quote(r.d, r.m.Table) + "."
 	}
-	return r.text(), nil
+	if w.rows.invalid != nil {
+		return Text{}, w.rows.invalid
+	}
+	return r.done(r.where(&w.rows))
 }
 
 // assign renders one assignment.
@@ -194,10 +209,10 @@ func (r *renderer) assign(a Assignment) (*model.Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	if reason := r.fixed(f); reason != "" {
-		return nil, r.misuse(reason, f)
+	if reason := r.fixed(f.Field); reason != "" {
+		return nil, r.misset(reason, f.Field)
 	}
-	r.column(f)
+	r.name(f.Field)
 	r.write(" = ")
 	switch a.kind {
 	case setColumn:
@@ -206,10 +221,10 @@ func (r *renderer) assign(a Assignment) (*model.Field, error) {
 			return nil, err
 		}
 		r.column(from)
-		return f, nil
+		return f.Field, nil
 	case addValue:
 		if !adds(f.Type) {
-			return nil, r.misuse("it is stored as "+f.Type.String()+", to which nothing can be added", f)
+			return nil, r.misset("it is stored as "+f.Type.String()+", to which nothing can be added", f.Field)
 		}
 		r.column(f)
 		r.write(" + ")
@@ -219,8 +234,11 @@ func (r *renderer) assign(a Assignment) (*model.Field, error) {
 		return nil, err
 	}
 	r.operand(f, v)
-	return f, nil
+	return f.Field, nil
 }
+
+// mine returns a column of the statement's own table.
+func (r *renderer) mine(f *model.Field) ref { return ref{f, &r.scope.sources[0]} }
 
 // fixed says why the column is in no update by criteria; "" where it may be.
 func (r *renderer) fixed(f *model.Field) string {
@@ -248,8 +266,8 @@ func adds(t value.Type) bool {
 	}
 }
 
-// misuse is an error of the program that builds a write, about a field where one is given.
-func (r *renderer) misuse(message string, fields ...*model.Field) error {
+// misset is an error of the program that builds a write, about a field where one is given.
+func (r *renderer) misset(message string, fields ...*model.Field) error {
 	err := &fault.Error{Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name, Message: message}
 	for _, f := range fields {
 		err.Message = f.Name + " cannot be set so: " + message

@@ -146,7 +146,7 @@ func (s *Session) versionOf(c Component, lock dialect.Lock) driver.Statement {
 	st := own(s.conn.d, "SELECT version FROM "+schemaTable+" WHERE component = ?", value.OfText(c.Name))
 	var b strings.Builder
 	b.WriteString(st.SQL)
-	s.conn.d.Locking(&b, lock)
+	s.conn.d.Locking(&b, lock, "")
 	st.SQL, st.Result = b.String(), []value.Type{value.TypeInt64}
 	return st
 }

@@ -170,6 +170,9 @@ func (s *Session) couldSeeChanges(ctx context.Context, reads []reader) bool {
 		return s.hasChanges(nil)
 	}
 	for i, r := range reads {
+		if q := r.base().q; !r.base().held && q != nil && q.Several() {
+			return s.hasChanges(nil) // those of the other tables may decide about its rows too
+		}
 		if !r.base().held && !asksFor(reads[:i], r.base().x) && s.hasChanges(r.base().x) {
 			return true
 		}

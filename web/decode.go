@@ -126,7 +126,12 @@ func (d *decoder) decode(r *http.Request, op *huma.Operation, body []byte, in *i
 	r.Body = newBody(body)
 	d.handle(humago.NewContext(op, r, &discard{}))
 	if result.err != nil {
-		return nil, r.MultipartForm, inputError(result.err, body, in.json)
+		return nil, r.MultipartForm, inputError(result.err, body, in)
+	}
+	if in.list || len(in.filters) > 0 {
+		if err := in.setFilters(reflect.ValueOf(result.in).Elem(), r.URL.Query()); err != nil {
+			return nil, r.MultipartForm, err
+		}
 	}
 	if in.raw != nil {
 		// Huma's raw body is a buffer that it has taken back by now.
@@ -152,10 +157,13 @@ func (d *discard) WriteHeader(int)             {}
 const maxFields = 50
 
 // inputError turns what Huma says of an input into an error with the fields that are wrong.
-func inputError(v any, body []byte, t reflect.Type) error {
+func inputError(v any, body []byte, in *input) error {
 	status, message := http.StatusUnprocessableEntity, ""
 	if s, ok := v.(huma.StatusError); ok {
 		status, message = s.GetStatus(), s.Error()
+	}
+	if in.list && status == http.StatusUnprocessableEntity {
+		status = http.StatusBadRequest
 	}
 	e := &fault.Error{Kind: kindOf(status), Op: "web.decode"}
 	model, ok := v.(*huma.ErrorModel)
@@ -169,7 +177,7 @@ func inputError(v any, body []byte, t reflect.Type) error {
 	}
 	for _, detail := range model.Errors[:min(len(model.Errors), maxFields)] {
 		if detail != nil {
-			e.Fields = append(e.Fields, fieldOf(detail, body, t))
+			e.Fields = append(e.Fields, fieldOf(detail, body, in.json))
 		}
 	}
 	return &answer{status, e}

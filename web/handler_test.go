@@ -385,7 +385,7 @@ func TestAsMapsAfterTheCommit(t *testing.T) {
 	} {
 		send(t, api, nil, "GET", path, nil).body(t, 200, want)
 	}
-	if p := send(t, api, nil, "GET", "/page?page_size=999", nil).problem(t, 422); len(p.Errors) != 1 || p.Errors[0].Name != "page_size" {
+	if p := send(t, api, nil, "GET", "/page?page_size=999", nil).problem(t, 400); len(p.Errors) != 1 || p.Errors[0].Name != "page_size" {
 		t.Errorf("%+v", p)
 	}
 }

@@ -37,6 +37,11 @@ type input struct {
 	raw []int
 	// path are the names of the path parameters.
 	path []string
+	// list: it is that of a list endpoint, whose mistakes are 400s. params are the names of its query parameters, besides
+	// those of its filters.
+	list    bool
+	params  map[string]bool
+	filters []filter
 }
 
 // inputOf looks at In and says how it is read, or what is wrong with it.
@@ -49,12 +54,14 @@ func inputOf(method string, t reflect.Type) (input, error) {
 		f.collect(t)
 	}
 	if t.Kind() == reflect.Struct && (len(f.params) > 0 || f.body != nil || f.raw || t.NumField() == 0) {
-		return paramsInput(t, &f)
+		in, err := paramsInput(t, &f)
+		in.list, in.params, in.filters = isList(t), paramNames(t), filtersOf(t)
+		return in, err
 	}
 	if method == http.MethodGet || method == http.MethodDelete || method == http.MethodHead {
 		return input{}, fmt.Errorf("a %s has no body: the fields of %s need a path, query, header or cookie tag", method, t)
 	}
-	return input{shape: shapeBody, json: t, body: true}, decodable(t)
+	return input{shape: shapeBody, json: t, body: true, list: isList(t)}, decodable(t)
 }
 
 // decodable returns an error where a JSON body cannot be a t.
@@ -122,6 +129,8 @@ func (s *fields) collect(t reflect.Type) {
 		case f.Anonymous && f.Type.Kind() == reflect.Struct:
 			s.plain = append(s.plain, f.Name) // Huma does not look into it
 		case !f.IsExported():
+		case isCriteria(f):
+			s.params = append(s.params, f.Name)
 		case isParam(f):
 			s.params = append(s.params, f.Name)
 			if name := f.Tag.Get("path"); name != "" {

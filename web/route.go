@@ -128,6 +128,9 @@ func (r *route) endpoint(api *API) (*endpoint, error) {
 		e.op.Options.Retry.Attempts = -1 // what was sent cannot be sent again
 	}
 	e.operation = r.describe(api, p)
+	for i := range in.filters {
+		e.operation.Parameters = append(e.operation.Parameters, in.filters[i].describe(api.registry))
+	}
 	return e, nil
 }
 

@@ -49,14 +49,19 @@ func compile(t reflect.Type) (*Model, error) {
 	if len(c.wrong) > 0 {
 		return nil, &fault.Error{Kind: fault.Misconfigured, Op: "entity", Entity: c.m.Name, Err: errors.Join(c.wrong...)}
 	}
-	c.m.proto = reflect.New(t).UnsafePointer()
-	c.m.byPlace = make(map[placeKey]*Field, len(c.m.Fields))
-	c.m.byColumn = make(map[string]*Field, len(c.m.Fields))
-	for _, f := range c.m.Fields {
-		c.m.byPlace[placeKey{f.Offset, f.GoType}] = f
-		c.m.byColumn[f.Column] = f
-	}
+	c.m.index()
 	return c.m, nil
+}
+
+// index makes the prototype, and finds columns by their place in it and by their name.
+func (m *Model) index() {
+	m.proto = reflect.New(m.Type).UnsafePointer()
+	m.byPlace = make(map[placeKey]*Field, len(m.Fields))
+	m.byColumn = make(map[string]*Field, len(m.Fields))
+	for _, f := range m.Fields {
+		m.byPlace[placeKey{f.Offset, f.GoType}] = f
+		m.byColumn[f.Column] = f
+	}
 }
 
 // place is where in the struct the compiler is.

@@ -126,8 +126,12 @@ func (m *Model) Proto() any { return m.At(m.proto) }
 // ColumnAt returns the field that p names, where p is the address of a field of the prototype and t the type of that
 // field. It reports false for any other pointer, a struct that merely contains columns included.
 func (m *Model) ColumnAt(p unsafe.Pointer, t reflect.Type) (*Field, bool) {
-	return m.FieldAt(uintptr(p)-uintptr(m.proto), t) // an address below wraps around to an offset that is not there
+	return m.FieldAt(m.Place(p), t)
 }
+
+// Place returns how far p is from the beginning of the prototype. For an address below it wraps around, to an offset that
+// is not there.
+func (m *Model) Place(p unsafe.Pointer) uintptr { return uintptr(p) - uintptr(m.proto) }
 
 // FieldAt returns the field of the type that is at an offset from the start of the struct.
 func (m *Model) FieldAt(offset uintptr, t reflect.Type) (*Field, bool) {

@@ -77,7 +77,7 @@ func (r *Relation) SetMany(base unsafe.Pointer, all []unsafe.Pointer) {
 
 // RelationAt returns the relation that p names, where p is the address of a field of the prototype.
 func (m *Model) RelationAt(p unsafe.Pointer, t reflect.Type) (*Relation, bool) {
-	return m.RelationIn(uintptr(p)-uintptr(m.proto), t)
+	return m.RelationIn(m.Place(p), t)
 }
 
 // RelationIn returns the relation of the type that is at an offset from the start of the struct.

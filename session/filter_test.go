@@ -1,0 +1,118 @@
+package session_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/urutu-go/urutu/entity"
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/query"
+	"github.com/urutu-go/urutu/session"
+)
+
+type userFilter struct {
+	query.PageRequest
+	Name    query.StringCriteria `json:"name"`
+	Nick    query.StringCriteria `json:"nick"`
+	Age     query.Criteria[int]  `json:"age"`
+	Admin   *bool                `json:"admin"`
+	Mails   []string             `json:"mails" filter:"email"`
+	Alias   entity.Opt[string]   `json:"alias" filter:"nick"`
+	Created query.DateCriteria   `json:"created" filter:"created_at"`
+	Search  string               `json:"search" filter:"-"`
+}
+
+// Inject adds what follows from no single column.
+func (f userFilter) Inject() []query.Clause {
+	if f.Search == "" {
+		return nil
+	}
+	return []query.Clause{query.Or(query.ContainsFold(&users.Name, f.Search), query.ContainsFold(&users.Email, f.Search))}
+}
+
+func TestFiltersOfAStruct(t *testing.T) {
+	t.Parallel()
+	yes := true
+	seven, nine := 7, 9
+	day := query.DateOf(time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))
+	nick := "B%_"
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t, b)
+			f.do(t, func(ctx context.Context) error {
+				return session.Add(ctx, &User{Name: "Ann", Email: "a@x", Age: 7}, &User{Name: "Bob", Email: "b@x", Nick: &nick, Age: 9, Admin: true})
+			})
+			for name, c := range map[string]struct {
+				filter userFilter
+				want   string
+			}{
+				"nothing":            {userFilter{}, "Ann Bob"},
+				"a text":             {userFilter{Name: query.StringCriteria{Value: "NN"}}, "Ann"},
+				"no wildcards":       {userFilter{Nick: query.StringCriteria{Value: "%_", CaseSensitive: true}}, "Bob"},
+				"exact":              {userFilter{Name: query.StringCriteria{Value: "ann", IsExact: true}}, "Ann"},
+				"exact with case":    {userFilter{Name: query.StringCriteria{Value: "ann", IsExact: true, CaseSensitive: true}}, ""},
+				"a range":            {userFilter{Age: query.Criteria[int]{Gt: &seven, Lte: &nine}}, "Bob"},
+				"a list":             {userFilter{Age: query.Criteria[int]{In: []int{7, 8}}}, "Ann"},
+				"differs":            {userFilter{Age: query.Criteria[int]{Ne: &seven}}, "Bob"},
+				"a pointer":          {userFilter{Admin: &yes}, "Bob"},
+				"a slice":            {userFilter{Mails: []string{"a@x", "c@x"}}, "Ann"},
+				"null":               {userFilter{Alias: entity.Null[string]()}, "Ann"},
+				"an option":          {userFilter{Alias: entity.Some(nick)}, "Bob"},
+				"without a value":    {userFilter{Nick: query.StringCriteria{Null: &yes}}, "Ann"},
+				"a day":              {userFilter{Created: query.DateCriteria{Eq: &day}}, "Ann Bob"},
+				"after the day":      {userFilter{Created: query.DateCriteria{Gt: &day}}, ""},
+				"up to the day":      {userFilter{Created: query.DateCriteria{Lte: &day}}, "Ann Bob"},
+				"what it injects":    {userFilter{Search: "B@"}, "Bob"},
+				"all of it together": {userFilter{Search: "x", Age: query.Criteria[int]{Eq: &seven}}, "Ann"},
+			} {
+				f.do(t, func(ctx context.Context) error {
+					found, err := session.Find[User](ctx, query.ApplyFilters(c.filter), query.Asc(&users.Name))
+					must(t, err)
+					var got []string
+					for _, u := range found {
+						got = append(got, u.Name)
+					}
+					if strings.Join(got, " ") != c.want {
+						t.Errorf("%s: found %q, want %q", name, got, c.want)
+					}
+					return nil
+				})
+			}
+		})
+	}
+}
+
+func TestFiltersWithoutARule(t *testing.T) {
+	t.Parallel()
+	f := open(t, backends[1])
+	for _, c := range []struct {
+		filter any
+		kind   fault.Kind
+		text   string
+	}{
+		{struct{ Color *string }{}, fault.Misconfigured, "a column color"},
+		{struct{ Name string }{}, fault.Misconfigured, "of which it cannot be told"},
+		{struct{ Age query.Criteria[string] }{Age: query.Criteria[string]{In: []string{"x"}}}, fault.Misconfigured, "stored as int64"},
+		{7, fault.Misconfigured, "is not a filter struct"},
+		{struct{ Name query.StringCriteria }{query.StringCriteria{Value: strings.Repeat("x", query.MaxText+1)}}, fault.BadRequest, "longer than"},
+		{struct{ Age query.Criteria[int] }{query.Criteria[int]{In: make([]int, query.MaxValues+1)}}, fault.BadRequest, "more than 500"},
+	} {
+		err := f.Do(t.Context(), func(ctx context.Context) error {
+			_, err := session.Find[User](ctx, query.ApplyFilters(c.filter))
+			return err
+		})
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		for _, field := range fault.FieldsOf(err) {
+			text += field.Name + " " + field.Message
+		}
+		if fault.KindOf(err) != c.kind || !strings.Contains(text, c.text) {
+			t.Errorf("%T: %v (%s)", c.filter, err, text)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package web
+
+import (
+	"net/url"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/query"
+)
+
+// criteria is a field of an input that reads what a query string says of it by itself: query.Criteria and its like. The
+// values are those of name and name[operator], by operator, "" for none.
+type criteria interface {
+	SetQuery(values map[string][]string) error
+}
+
+// listInput is what an input of a list endpoint embeds: query.PageRequest and its like.
+type listInput interface{ ListInput() }
+
+var (
+	criteriaType  = reflect.TypeFor[criteria]()
+	listInputType = reflect.TypeFor[listInput]()
+)
+
+// filter is a criteria field of an input.
+type filter struct {
+	index []int
+	name  string // of the parameter
+	typ   reflect.Type
+}
+
+// filtersOf returns the criteria fields of an input, those of embedded structs included.
+func filtersOf(t reflect.Type) (all []filter) {
+	for _, f := range reflect.VisibleFields(t) {
+		if !isCriteria(f) {
+			continue
+		}
+		all = append(all, filter{index: f.Index, name: query.FilterName(f), typ: f.Type})
+	}
+	return all
+}
+
+func isCriteria(f reflect.StructField) bool {
+	return f.IsExported() && !f.Anonymous && reflect.PointerTo(f.Type).Implements(criteriaType)
+}
+
+// paramNames returns the names of an input's query parameters.
+func paramNames(t reflect.Type) map[string]bool {
+	names := map[string]bool{}
+	for _, f := range reflect.VisibleFields(t) {
+		if tag := f.Tag.Get("query"); tag != "" {
+			name, _, _ := strings.Cut(tag, ",")
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// isList reports whether an input is that of a list endpoint.
+func isList(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	for f := range t.Fields() {
+		if f.Anonymous && (f.Type.Implements(listInputType) || isList(f.Type)) || f.Name == "Body" && isList(f.Type) {
+			return true
+		}
+	}
+	return false
+}
+
+// operator splits a parameter's name[operator].
+func operator(key string) (name, op string) {
+	name, rest, ok := strings.Cut(key, "[")
+	if !ok || !strings.HasSuffix(rest, "]") {
+		return key, ""
+	}
+	return name, strings.TrimSuffix(rest, "]")
+}
+
+// setFilters fills the criteria fields of the input at in, and refuses parameters of a list that it has no rule for: a
+// filter that is not applied would show more rows than were asked for.
+func (i *input) setFilters(in reflect.Value, params url.Values) error {
+	values := map[string]map[string][]string{}
+	var unknown []fault.Field
+	for key, texts := range params {
+		name, op := operator(key)
+		switch {
+		case i.filterNamed(name) != nil:
+			if values[name] == nil {
+				values[name] = map[string][]string{}
+			}
+			values[name][op] = texts
+		case i.list && !i.params[key] && !i.params[name]:
+			unknown = append(unknown, fault.Field{Name: key, Message: "there is no such filter here"})
+		}
+	}
+	if len(unknown) > 0 {
+		return &fault.Error{Kind: fault.BadRequest, Op: "web.decode", Fields: unknown[:min(len(unknown), maxFields)]}
+	}
+	for name, ops := range values {
+		f := i.filterNamed(name)
+		if err := in.FieldByIndex(f.index).Addr().Interface().(criteria).SetQuery(ops); err != nil {
+			return underName(err, name)
+		}
+	}
+	return nil
+}
+
+func (i *input) filterNamed(name string) *filter {
+	for at := range i.filters {
+		if i.filters[at].name == name {
+			return &i.filters[at]
+		}
+	}
+	return nil
+}
+
+// underName says of an error about an operator which parameter it is one of.
+func underName(err error, name string) error {
+	e := &fault.Error{Kind: fault.KindOf(err), Op: "web.decode", Err: err}
+	for _, f := range fault.FieldsOf(err) {
+		if f.Name != "" {
+			f.Name = "[" + f.Name + "]"
+		}
+		e.Fields = append(e.Fields, fault.Field{Name: name + f.Name, Message: f.Message})
+	}
+	return e
+}
+
+// describe returns the criteria as the document has parameters.
+func (f *filter) describe(r huma.Registry) *huma.Param {
+	explode := true
+	return &huma.Param{
+		Name: f.name, In: "query", Style: "deepObject", Explode: &explode, Schema: r.Schema(f.typ, true, f.name),
+		Description: f.name + "=value, or " + f.name + "[operator]=value",
+	}
+}
