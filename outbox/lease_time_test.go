@@ -35,12 +35,12 @@ func TestLeaseEndsHereBeforeItEndsThere(t *testing.T) {
 		time.Sleep(900 * time.Millisecond) // until the answer
 		e.review(d, &row, asked, true)
 		time.Sleep(3*time.Second + 99*time.Millisecond)
-		if m := d.pick(time.Now()); m == nil || m.id != 1 {
+		if m := e.pick(d, time.Now()); m == nil || m.id != 1 {
 			t.Errorf("%v was handed out within the lease", m)
 		}
 		e.review(d, &row, time.Now(), false) // a look renews nothing
 		time.Sleep(time.Millisecond)
-		if m := d.pick(time.Now()); m != nil {
+		if m := e.pick(d, time.Now()); m != nil {
 			t.Errorf("message %d was handed out a second before the lease ends", m.id)
 		}
 		if len(d.ready) > 0 || !l.whole {
