@@ -8,7 +8,6 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/urutu-go/urutu/entity"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/value"
@@ -214,8 +213,6 @@ func applyOptional(f *filtering, v reflect.Value) error {
 	own.Set(got)
 	return f.equal(own)
 }
-
-var _ optional = entity.Opt[int]{}
 
 // filtering is a filter's field on its way into a query.
 type filtering struct {
