@@ -154,11 +154,17 @@ func TestBacklogAfterAnOutage(t *testing.T) {
 		const keys, each = 40, 250
 		var done, wrong atomic.Int64
 		var next [keys]atomic.Int64
+		inHand, outage := newEvents(), make(chan struct{})
 		worker := f.another(t)
 		b := worker.bus()
 		bus.Handle(b, func(ctx context.Context, m Ship) error {
 			if i, _ := bus.Current(ctx); i.Failures > 0 {
 				wrong.Add(1)
+			}
+			if m.Order == "first" { // it is in hand as the outage begins, and cannot be committed
+				inHand.add("first")
+				<-outage
+				return uow.AfterCommit(ctx, func(context.Context) error { done.Add(1); return nil })
 			}
 			return uow.AfterCommit(ctx, func(context.Context) error {
 				var k int
@@ -170,11 +176,14 @@ func TestBacklogAfterAnOutage(t *testing.T) {
 			})
 		}, bus.Handler{Retry: outbox.Retry{Attempts: 1}})
 		start(t, b)
+		f.publish(t, Ship{"first", 0})
+		inHand.want(t, "first")
 		var tried atomic.Int64
 		worker.faults.Inject(func(*driver.Script) faultdriver.Fault {
 			tried.Add(1)
 			return faultdriver.LoseScript
 		})
+		close(outage)
 		for i := range each {
 			var list []Ship
 			for k := range keys {
@@ -194,7 +203,7 @@ func TestBacklogAfterAnOutage(t *testing.T) {
 			t.Fatalf("%d messages were handled without a database", done.Load())
 		}
 		worker.faults.Inject(nil)
-		waitFor(t, keys*each, done.Load)
+		waitFor(t, keys*each+1, done.Load)
 		if wrong.Load() > 0 {
 			t.Errorf("%d messages were out of order, or had failed", wrong.Load())
 		}
@@ -295,14 +304,15 @@ func TestDuplicateWhileTheFirstIsInHand(t *testing.T) {
 func TestUnitOfTwentyThousandKeys(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		const n = 20_000
-		f.do(t, func(ctx context.Context) error {
+		patient := uow.NewRunner(uow.Config{Context: f.Context, CommitTimeout: time.Minute})
+		must(t, patient.Do(t.Context(), uow.Op{Name: "publish"}, func(ctx context.Context) error {
 			for i := range n {
 				if err := bus.Publish(ctx, Ship{fmt.Sprint("key", i), i}); err != nil {
 					return err
 				}
 			}
 			return nil
-		})
+		}))
 		f.want(t, fmt.Sprint(n, " 0 0"))
 		var sent atomic.Int64
 		e := outbox.NewEngine(f.DB, outbox.Config{Logger: quiet()}, outbox.Consumer{

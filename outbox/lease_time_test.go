@@ -131,7 +131,8 @@ func TestOutagesPause(t *testing.T) {
 		l.hold(m)
 		d.ready = []*Delivery{m}
 		lost := &fault.Error{Kind: fault.ConnectionLost, Err: errors.New("cut")}
-		for _, want := range []time.Duration{10, 20, 40, 80, 160, 320, 640, 1280, 2000, 2000} {
+		for _, ms := range []int{10, 20, 40, 80, 160, 320, 640, 1280, 2000, 2000} {
+			want := time.Duration(ms) * time.Millisecond
 			if got := e.next(d); got != m {
 				t.Fatalf("%v was handed out", got)
 			}
@@ -141,8 +142,8 @@ func TestOutagesPause(t *testing.T) {
 			if m.started || m.Failures != 3 {
 				t.Fatalf("an outage counts: %+v", m)
 			}
-			if got := e.next(d); got != m || time.Since(began) != want*time.Millisecond {
-				t.Errorf("it went on after %v, not %v", time.Since(began), want*time.Millisecond)
+			if got := e.next(d); got != m || time.Since(began) != want {
+				t.Errorf("it went on after %v, not %v", time.Since(began), want)
 			}
 			d.ready = []*Delivery{m}
 			e.finished(d, m)

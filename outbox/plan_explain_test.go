@@ -121,7 +121,8 @@ func (p *planned) explainPostgres(t *testing.T, st *driver.Statement, mode strin
 	d := dialect.Postgres()
 	var types, args []string
 	for i, typ := range st.Types {
-		name, arg := d.ColumnType(typ, ""), ""
+		name := d.ColumnType(typ, "")
+		var arg string
 		switch {
 		case st.Batch > 0:
 			var list []value.Value

@@ -91,7 +91,7 @@ type planned struct {
 
 func newPlanned(t *testing.T, d urututest.Database) *planned {
 	p := &planned{T: t, postgres: d == urututest.InPostgres, sent: sentTo{list: map[string]*[3]driver.Statement{}}}
-	var real driver.Driver = sqlitedriver.New()
+	real := sqlitedriver.New()
 	if p.postgres {
 		real = pgxdriver.New()
 	}
@@ -166,7 +166,7 @@ func (p *planned) fill(n int) {
 	hour := "3600000000"
 	if p.postgres {
 		series = "(SELECT i FROM generate_series(1, %d) AS i) s"
-		id, at, lane, bytes = "gen_random_uuid()", "now()", "((i * 7919 %% 1024) * 16) >> 10", `'{"e":1,"v":1}'::bytea`
+		id, at, lane, bytes = "gen_random_uuid()", "now()", "((i %% 1024 * 7919 %% 1024) * 16) >> 10", `'{"e":1,"v":1}'::bytea`
 		hour = "interval '1 hour'"
 		for _, table := range grown {
 			p.exec("ALTER TABLE " + table + " SET (autovacuum_enabled = false)")
@@ -174,11 +174,10 @@ func (p *planned) fill(n int) {
 	}
 	dest := "(SELECT id FROM urutu_message_destination WHERE name = CASE i %% 2 WHEN 0 THEN 'handled' ELSE 'sent' END)"
 	of := func(text string, n int) string { return fmt.Sprintf(text+" FROM "+series, n) }
-	contents := "i * 7919 %% 1024, " + id + ", '" + planTopic + "', CASE i %% 3 WHEN 0 THEN NULL ELSE 'key-' || (i * 7919 %% 1024) || '-' || i %% 50 END, " +
+	contents := "i %% 1024 * 7919 %% 1024, " + id + ", '" + planTopic + "', CASE i %% 3 WHEN 0 THEN NULL ELSE 'key-' || (i %% 1024 * 7919 %% 1024) || '-' || i %% 50 END, " +
 		bytes + ", " + bytes + ", " + at
 	if p.postgres {
-		contents = strings.Replace(contents, "i * 7919 %% 1024,", "(i::bigint * 7919 %% 1024)::smallint,", 1)
-		lane = "((i::bigint * 7919 %% 1024) * 16)::int >> 10"
+		contents = strings.Replace(contents, "i %% 1024 * 7919 %% 1024,", "(i %% 1024 * 7919 %% 1024)::smallint,", 1)
 	}
 	p.exec(
 		of("INSERT INTO urutu_message (dest, lane, "+content+") SELECT "+dest+", "+lane+", "+contents, n),

@@ -121,9 +121,12 @@ func newInbox(d dialect.Dialect) inbox {
 	b := inbox{arrays: d.Features().Arrays}
 	const source = " FROM urutu_message_destination d WHERE d.name = ?8"
 	b.known = prepare(d, "select urutu_message_destination", "SELECT 1 FROM urutu_message_destination WHERE name = ?1", types(tText), tInt)
-	// What is old is said twice: where the planner does not look up each key, it reads what is old and not the whole table.
 	const old = " dest = ?1 AND at < ?2"
-	b.purge = prepare(d, "delete urutu_message_inbox", "DELETE FROM urutu_message_inbox WHERE"+old+" AND (dest, msg_id) IN"+
+	by := "" // with statistics, SQLite's planner may read all of the table instead of looking up each key
+	if !b.arrays {
+		by = " INDEXED BY urutu_message_inbox_age"
+	}
+	b.purge = prepare(d, "delete urutu_message_inbox", "DELETE FROM urutu_message_inbox"+by+" WHERE"+old+" AND (dest, msg_id) IN"+
 		" (SELECT dest, msg_id FROM urutu_message_inbox WHERE"+old+" ORDER BY at LIMIT ?3)", types(tDest, tTime, tInt))
 	all := slices.Concat(contentTypes, types(tText, tTime))
 	if b.arrays {

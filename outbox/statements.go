@@ -128,7 +128,10 @@ func (s *statements) writing(d dialect.Dialect) {
 	if s.arrays {
 		s.forget = prepare(d, "delete urutu_message_retry", "DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND id = ANY (?3)",
 			types(tDest, tSmall, tInt))
-		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND id = ANY (?3)",
+		// Each number is looked up by the whole key: a planner that knows nothing of a table that has grown would rather read
+		// all of the lane, which it believes to have a few hundred rows.
+		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND ctid = ANY (ARRAY("+
+			"SELECT (SELECT m.ctid FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = u.id) FROM unnest(?3) AS u(id)))",
 			types(tDest, tSmall, tInt))
 		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE id IN (SELECT id"+
 			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 ORDER BY deliver_at, id LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING *)"+
@@ -146,8 +149,9 @@ func (s *statements) writing(d dialect.Dialect) {
 		" WHERE d.dest = ?1 AND d.deliver_at <= ?2 ORDER BY d.deliver_at, d.id LIMIT ?3", types(tDest, tTime, tInt))
 	s.waiting = prepare(d, "select urutu_message_delayed",
 		"SELECT 1 FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 LIMIT 1", types(tDest, tTime), tInt)
-	// What is due is said twice: where the planner does not look up each number, it reads what is due and not all that waits.
-	s.moved = prepare(d, "delete urutu_message_delayed", "DELETE FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 AND id IN"+
+	// With statistics, the planner may read all that waits instead of looking up each number.
+	s.moved = prepare(d, "delete urutu_message_delayed", "DELETE FROM urutu_message_delayed INDEXED BY urutu_message_delayed_due"+
+		" WHERE dest = ?1 AND deliver_at <= ?2 AND id IN"+
 		" (SELECT id FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 ORDER BY deliver_at, id LIMIT ?3)", types(tDest, tTime, tInt))
 }
 
