@@ -29,7 +29,7 @@ type MessagesConfig struct {
 }
 
 // Messages returns the command "messages", with what an operator does to the messages of a connection: list, show, retry,
-// skip, export, lag, lanes. It works while workers run, and while none does.
+// skip, export, lag, subscriptions, unsubscribe, lanes. It works while workers run, and while none does.
 func Messages(db *session.DB, cfg MessagesConfig) *Command {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -45,6 +45,8 @@ func Messages(db *session.DB, cfg MessagesConfig) *Command {
 		{Name: "skip", Args: "[id ...]", Summary: "Delete messages that have failed, and let those behind them go on", Action: m.skip},
 		{Name: "export", Args: "[id ...]", Summary: "Write messages that have failed as JSON, one to a line", Action: m.export},
 		{Name: "lag", Summary: "Show how far behind each destination is", Action: m.lag},
+		{Name: "subscriptions", Summary: "Show which destination gets which topics", Action: m.subscriptions},
+		{Name: "unsubscribe", Args: "destination topic", Summary: "Store no more messages of a topic for a destination", Action: m.unsubscribe},
 		{Name: "lanes", Args: "destination n", Summary: "Change how many lanes a destination has, under load", Action: m.lanes},
 	}}
 }

@@ -118,6 +118,12 @@ func fill(t *testing.T, db *session.DB) {
 			f.insert("urutu_message_lane", "dest, lane, owner, epoch, lease_until, touched", d.id, lane, [16]byte{1}, 1, until, 0)
 		}
 	}
+	for _, s := range []struct {
+		topic string
+		dest  int
+	}{{"order.placed", 1}, {"order.paid", 1}, {"order.paid", 2}, {"mail", 2}} {
+		f.insert("urutu_message_subscription", "topic, dest, lanes", s.topic, s.dest, 1)
+	}
 	f.message(1, 0, 11, "order.placed", "a", 200, `{"order":"a","total":100}`)
 	f.message(1, 0, 12, "order.placed", "a", 190, `{"order":"a","total":200}`)
 	f.message(1, 0, 13, "order.placed", "b", 3, `{"order":"b"}`)
@@ -170,7 +176,7 @@ func TestPromise48_Commands(t *testing.T) {
 		} else if got.String() != string(want) {
 			t.Errorf("the commands print\n%s", diff(string(want), got.String()))
 		}
-		if n := strings.Count(changes.String(), "by=ann"); n != 5 {
+		if n := strings.Count(changes.String(), "by=ann"); n != 8 {
 			t.Errorf("%d changes are logged:\n%s", n, changes.String())
 		}
 	})

@@ -77,12 +77,7 @@ func TestArrivedMessagesLeaveNoNotes(t *testing.T) {
 		sent := make(chan struct{})
 		e := outbox.NewEngine(db, outbox.Config{Logger: slog.New(slog.DiscardHandler)}, outbox.Consumer{
 			Destination: "broker", Topics: []string{"test.sent"}, Send: func(context.Context, []*outbox.Delivery) []error {
-				if err := db.Do(t.Context(), func(ctx context.Context) error {
-					_, err := session.From(ctx).ExecContext(ctx, "INSERT INTO urutu_message_retry (dest, lane, id, topic, key, attempts, next_at,"+
-						" parked, reason, last_error, failed_at) SELECT dest, lane, id, topic, key, 1, created_at, true, 'refused', '', created_at"+
-						" FROM urutu_message")
-					return err
-				}); err != nil {
+				if err := db.Do(t.Context(), noteAll); err != nil {
 					t.Error(err)
 				}
 				close(sent)
@@ -123,4 +118,11 @@ func ask(t *testing.T, db *session.DB, query string) (n int64) {
 		return session.From(ctx).QueryRowContext(ctx, query).Scan(&n)
 	})
 	return n
+}
+
+// noteAll notes a failure of every message.
+func noteAll(ctx context.Context) error {
+	_, err := session.From(ctx).ExecContext(ctx, "INSERT INTO urutu_message_retry (dest, lane, id, topic, key, attempts, next_at, parked, reason,"+
+		" last_error, failed_at) SELECT dest, lane, id, topic, key, 1, created_at, true, 'refused', '', created_at FROM urutu_message")
+	return err
 }

@@ -43,8 +43,17 @@ func (o *Operator) change(ctx context.Context, op, what string, f Filter, alter 
 	if f.empty() {
 		return 0, &fault.Error{Kind: fault.Invalid, Op: op, Message: "which messages? A filter for all of them says in which state"}
 	}
+	return o.changeEach(ctx, op, what, f, alter, func(after position) ([]found, error) {
+		return o.failing(ctx, op, f, after, changePage, false)
+	})
+}
+
+// changeEach does something to the messages that look finds, a page after a position at a time.
+func (o *Operator) changeEach(
+	ctx context.Context, op, what string, f Filter, alter alteration, look func(after position) ([]found, error),
+) (n int, err error) {
 	for after := first; ; {
-		list, err := o.failing(ctx, op, f, after, changePage, false)
+		list, err := look(after)
 		if err != nil || len(list) == 0 {
 			return n, err
 		}
@@ -120,18 +129,24 @@ func retryAgain(d dialect.Dialect, p position, ids []int64, f Filter, touch driv
 }
 
 func deleteSkipped(d dialect.Dialect, p position, ids []int64, f Filter, touch driver.Statement) []driver.Statement {
-	messages, retries := newSelection(d), newSelection(d)
+	messages := newSelection(d)
 	messages.add("DELETE FROM urutu_message")
 	messages.inLane(p, "id", ids)
 	messages.add(" AND EXISTS (SELECT 1 FROM urutu_message_retry r WHERE r.dest = urutu_message.dest AND r.lane = urutu_message.lane" +
 		" AND r.id = urutu_message.id")
 	messages.where(f)
 	messages.add(") RETURNING id")
+	return []driver.Statement{
+		messages.statement(d, "delete urutu_message", tInt), touch, forgetGone(d, p, ids),
+	}
+}
+
+// forgetGone deletes what was noted about messages that are not there any more.
+func forgetGone(d dialect.Dialect, p position, ids []int64) driver.Statement {
+	retries := newSelection(d)
 	retries.add("DELETE FROM urutu_message_retry")
 	retries.inLane(p, "id", ids)
 	retries.add(" AND NOT EXISTS (SELECT 1 FROM urutu_message m WHERE m.dest = urutu_message_retry.dest AND m.lane = urutu_message_retry.lane" +
 		" AND m.id = urutu_message_retry.id)")
-	return []driver.Statement{
-		messages.statement(d, "delete urutu_message", tInt), touch, retries.statement(d, "delete urutu_message_retry"),
-	}
+	return retries.statement(d, "delete urutu_message_retry")
 }

@@ -131,7 +131,7 @@ func refuse(op, format string, args ...any) error {
 type immediate struct {
 	once            sync.Once
 	lock, one, many *query
-	dropped         func(n int64)
+	dropped         func(n int64, topics ...string)
 }
 
 var _ session.Writer = (*immediate)(nil)
@@ -175,9 +175,14 @@ func (w *immediate) Statements(d dialect.Dialect, values []value.Value) []sessio
 		st = w.many.batch(values)
 	}
 	return append(list, session.Written{Statement: st, Done: func(affected int64) {
-		if affected < n {
-			w.dropped(n - affected)
+		if affected >= n {
+			return
 		}
+		var topics []string
+		for i := 2; i < len(values); i += len(contentTypes) {
+			topics = append(topics, values[i].Str())
+		}
+		w.dropped(n-affected, topics...)
 	}})
 }
 
@@ -197,9 +202,10 @@ func (w *immediate) slots(values []value.Value) (slots []int64) {
 
 // delayed writes messages that wait for their time.
 type delayed struct {
-	again Again
-	once  sync.Once
-	query *query
+	again   Again
+	once    sync.Once
+	query   *query
+	dropped func(n int64, topics ...string)
 }
 
 var _ session.Writer = (*delayed)(nil)
@@ -249,7 +255,12 @@ func (w *delayed) Statements(d dialect.Dialect, values []value.Value) []session.
 	w.once.Do(func() { w.prepare(d) })
 	var list []session.Written
 	for ; len(values) > 0; values = values[len(delayedTypes):] {
-		list = append(list, session.Written{Statement: w.query.with(values[:len(delayedTypes)]...)})
+		row := values[:len(delayedTypes)]
+		list = append(list, session.Written{Statement: w.query.with(row...), Done: func(affected int64) {
+			if affected == 0 && row[8].IsNull() { // one with a Once may have met another
+				w.dropped(1, row[2].Str())
+			}
+		}})
 	}
 	return list
 }

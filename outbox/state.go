@@ -109,15 +109,24 @@ func (h *state) init(db *session.DB, name session.Name, d dialect.Dialect) {
 	if h.ordered = d.Features().OneWriter; !h.ordered {
 		h.notify = prepare(d, "notify", "SELECT count(pg_notify(?1, ''))", types(tText), tInt)
 	}
-	h.now.dropped = func(n int64) { h.unrouted.Add(n) }
+	h.now.dropped = h.dropped
 	for i := range h.delayed {
 		for j := range h.delayed[i] {
-			h.delayed[i][j].again = Again{Payload: i == 1, Time: Time(j)}
+			h.delayed[i][j].again, h.delayed[i][j].dropped = Again{Payload: i == 1, Time: Time(j)}, h.dropped
 		}
 	}
 	h.woken = func(context.Context) error {
 		h.wake()
 		return nil
+	}
+}
+
+// dropped counts events that nobody has subscribed to. Whoever had may have ended that since: it is looked up again for
+// the next one.
+func (h *state) dropped(n int64, topics ...string) {
+	h.unrouted.Add(n)
+	for _, topic := range topics {
+		h.known.Delete(topic)
 	}
 }
 

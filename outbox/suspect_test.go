@@ -113,7 +113,7 @@ func TestCrashChild(t *testing.T) {
 // keepRunning starts the process again whenever it dies, until stop is closed. It returns how often it died.
 func keepRunning(t *testing.T, url string, stop <-chan struct{}) (deaths int) {
 	for {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestCrashChild$") //nolint:gosec,noctx // it is this program, and lives until it is told
+		cmd := exec.Command(os.Args[0], "-test.run=^TestCrashChild$") //nolint:gosec // it is this program, and lives until it is told
 		cmd.Env = append(os.Environ(), envCrash+"="+url)
 		in, err := cmd.StdinPipe()
 		if err == nil {

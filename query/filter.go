@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,7 +111,7 @@ func filterPlanOf(m *model.Model, t reflect.Type) ([]filterRule, error) {
 func planFilter(m *model.Model, t reflect.Type, at []int) (plan []filterRule, err error) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		index := append(at[:len(at):len(at)], i)
+		index := slices.Concat(at, []int{i})
 		column, tagged := sf.Tag.Lookup("filter")
 		switch {
 		case column == "-", !sf.IsExported() && !sf.Anonymous, sf.Type.Implements(listInputType):
@@ -148,12 +149,10 @@ func ruleFor(m *model.Model, t reflect.Type, sf reflect.StructField, column stri
 	if rule.field, ok = m.Column(column); !ok {
 		return wrong("is for a column " + column + ", which " + m.Name + ` does not have; name another in the tag filter, or say filter:"-"`)
 	}
-	switch rule.apply = applyOf(sf.Type); {
-	case rule.apply == nil:
+	if rule.apply = applyOf(sf.Type); rule.apply == nil {
 		return wrong("is a " + sf.Type.String() + ", of which it cannot be told whether it was left out; make it a pointer or query.Criteria")
-	default:
-		return rule, nil
 	}
+	return rule, nil
 }
 
 // FilterName returns the name under which clients know a field of a filter struct: its JSON name or, without one, its own
