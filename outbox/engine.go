@@ -288,7 +288,11 @@ func (e *Engine) pick(d *destination, now time.Time) *Delivery {
 		}
 		d.ready = slices.Delete(d.ready, i, i+1)
 		if safe {
-			m.probe = m.doubtful()
+			if m.doubtful() {
+				m.lane.suspect(m)
+			} else if m.probe {
+				m.probe, m.lane.whole = false, true // what was held back for it may go
+			}
 			d.take(m)
 			return m
 		}
@@ -297,6 +301,9 @@ func (e *Engine) pick(d *destination, now time.Time) *Delivery {
 	}
 	return nil
 }
+
+// overtakes reports whether messages of a topic go on while an earlier one of their key has failed.
+func (d *destination) overtakes(topic string) bool { return d.Retry != nil && d.Retry(topic).Skip }
 
 // take has a message in hand.
 func (d *destination) take(m *Delivery) {

@@ -112,6 +112,9 @@ func (l *lane) take(k *look) (ready []*Delivery) {
 		for key := range l.fresh {
 			l.left[key] = true
 		}
+		for _, d := range l.held {
+			l.holdBack(d)
+		}
 	}
 	all := slices.Concat(k.swept, fetched)
 	slices.SortFunc(all, func(a, b *Delivery) int { return cmp.Compare(a.id, b.id) })
@@ -179,7 +182,7 @@ func (l *lane) hold(d *Delivery) bool {
 	return true
 }
 
-// release forgets a message that was handled, and returns the next of its key.
+// release forgets a message, and returns the next of its key.
 func (l *lane) release(d *Delivery) (next *Delivery) {
 	l.forget(d)
 	if d.Key == "" {
@@ -193,6 +196,33 @@ func (l *lane) release(d *Delivery) (next *Delivery) {
 	next = waiting[0]
 	l.keys[d.Key] = waiting[1:]
 	return next
+}
+
+// done is release for a message whose unit has committed. Where it was noted, sweeps have left out what comes behind it.
+func (l *lane) done(d *Delivery) (next *Delivery) {
+	next = l.release(d)
+	if d.Key == "" || !d.noted && !d.probe {
+		return next
+	}
+	l.whole = true
+	if l.looked { // it may have been left out by the look that is under way, which does not know of it any more
+		l.left[d.Key], l.fresh[d.Key] = true, true
+	}
+	return next
+}
+
+// suspect says that a message is noted before it is in hand. From then on sweeps leave out what comes behind it.
+func (l *lane) suspect(d *Delivery) {
+	d.probe = true
+	l.holdBack(d)
+}
+
+// holdBack leaves what is found of a message's key in the table, where the message is noted while it is in hand: only a
+// look that begins when it is through finds all of the key.
+func (l *lane) holdBack(d *Delivery) {
+	if d.probe && d.Key != "" && !d.lane.dest.overtakes(d.Topic) {
+		l.left[d.Key] = true
+	}
 }
 
 func (l *lane) forget(d *Delivery) {

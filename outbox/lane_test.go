@@ -172,6 +172,7 @@ func (w *world) hand(journal bool) {
 	d := w.ready[0]
 	w.ready = w.ready[1:]
 	if journal {
+		w.lane.suspect(d)
 		w.retries[d.id], d.noted = d.Key, true
 	}
 	if w.lane.held[d.id] != d {
@@ -217,10 +218,7 @@ func (w *world) commit(i int) {
 
 func (w *world) learn(i int) {
 	if d := pop(&w.deleted, i); d != nil {
-		next := w.lane.release(d)
-		if d.noted && d.Key != "" {
-			w.lane.whole = true
-		}
+		next := w.lane.done(d)
 		if next != nil {
 			w.ready = append(w.ready, next)
 		}

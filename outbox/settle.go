@@ -34,10 +34,7 @@ func (e *Engine) handled(m *Delivery) {
 	e.mu.Lock()
 	l, d := m.lane, m.lane.dest
 	d.outage = 0
-	next := l.release(m)
-	if m.noted && m.Key != "" {
-		l.whole = true // those that waited for it may go
-	}
+	next := l.done(m)
 	wake := l.whole || d.held == d.room/2
 	if next != nil && !l.lost {
 		e.makeReady(d, next)
@@ -129,7 +126,7 @@ type noting struct {
 // that does not go away.
 func (e *Engine) note(m *Delivery, f Failure, n noting) (written bool, err error) {
 	key := value.Value{}
-	if m.Key != "" && !m.lane.dest.Retry(m.Topic).Skip {
+	if m.Key != "" && !m.lane.dest.overtakes(m.Topic) {
 		key = value.OfText(m.Key)
 	}
 	owner, epoch := m.lane.owner()

@@ -34,7 +34,8 @@ func (e *Engine) pickSuspect(d *destination, now time.Time) *Delivery {
 		m := d.suspects[0]
 		d.suspects = d.suspects[1:]
 		if m.lane.safe(now) {
-			m.probe, e.trial = true, d
+			e.trial = d
+			m.lane.suspect(m)
 			d.take(m)
 			return m
 		}
@@ -67,7 +68,9 @@ func (e *Engine) attempt(d *destination, m *Delivery) error {
 		case err != nil:
 			return err
 		case !written:
+			e.mu.Lock()
 			m.probe = false
+			e.mu.Unlock()
 			return errBehind
 		}
 		m.noted = true

@@ -1,0 +1,60 @@
+package outbox
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestNotedInHandKeepsItsKeyInOrder: a message that is noted before it is in hand holds back those of its key in sweeps, of
+// which a look that is under way, or begins meanwhile, knows nothing by itself. What it does not see must not be taken for
+// not being there.
+func TestNotedInHandKeepsItsKeyInOrder(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]func(w *world, look func()){
+		"fetched before it is handled": func(w *world, look func()) { look(); w.commit(0); w.learn(0) },
+		"fetched when it is handled":   func(w *world, look func()) { w.commit(0); look(); w.learn(0) },
+		"fetched behind it":            func(w *world, look func()) { w.commit(0); w.learn(0); look() },
+		"handled during the look": func(w *world, look func()) {
+			w.lane.whole = true
+			for range 5 { // the sweep has left out the others
+				w.step(false)
+			}
+			w.commit(0)
+			w.learn(0)
+			look()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(rt *rapid.T) {
+				w := newWorld(rt)
+				w.limit = 1
+				look := func() {
+					for ok := true; ok; ok = w.look != nil {
+						w.step(false)
+					}
+				}
+				for range 3 {
+					w.write(0, 2)
+				}
+				w.end(0, true)
+				for range 3 {
+					look()
+				}
+				w.hand(false)
+				w.drop(0) // all three are left in the table
+				look()    // a sweep that stops at its limit brings the first
+				for range 4 {
+					w.step(false) // the next one: up to what a retry holds back
+				}
+				w.hand(true) // and only now it is noted
+				look()
+				w.write(0, 2)
+				w.end(0, true)
+				last(w, look)
+				w.finish()
+			})
+		})
+	}
+}
