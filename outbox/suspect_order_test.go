@@ -58,3 +58,36 @@ func TestNotedInHandKeepsItsKeyInOrder(t *testing.T) {
 		})
 	}
 }
+
+// TestNotedDuringALookHoldsBackALateCommit: of a key a message with a number below the hint becomes visible, and the one
+// after it is fetched, while the first of the key is noted before the sweep.
+func TestNotedDuringALookHoldsBackALateCommit(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt)
+		w.limit = 4
+		look := func() {
+			for ok := true; ok; ok = w.look != nil {
+				w.step(false)
+			}
+		}
+		w.write(0, 2)
+		w.end(0, true)
+		look()
+		w.write(0, 2) // 2, which is late
+		w.write(1, 0)
+		w.end(1, true)
+		look() // 3: the hint is behind 2
+		w.end(0, true)
+		w.write(0, 2)
+		w.end(0, true)
+		for range 4 {
+			w.step(false)
+		}
+		w.hand(true)
+		look()
+		w.commit(0)
+		w.learn(0)
+		w.finish()
+	})
+}
