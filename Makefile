@@ -5,9 +5,10 @@ SECONDS ?= 30
 CLIENTS ?= 32
 FUZZTIME ?= 30s
 MINUTES ?= 5
+ROWS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load chaos
+.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load chaos plans
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,11 @@ shop: ## run the example shop on an SQLite file
 load: ## SECONDS (30) of CLIENTS (32) placing orders, on every database
 	scripts/load.sh $(SECONDS) $(CLIENTS)
 
-chaos: ## MINUTES (5) of killing, stopping and cutting off what handles messages, on every database
+chaos: ## MINUTES (5) of killing, stopping and cutting off what handles messages, on DATABASE (postgres or sqlite; default both)
 	@exports=$$(scripts/services.sh) && eval "$$exports" && cd conformance && \
-		URUTU_CHAOS=$(MINUTES)m go test -count=1 -v -timeout $$((2 * $(MINUTES) + 15))m ./chaos
+		URUTU_CHAOS=$(MINUTES)m go test -count=1 -v -timeout $$((2 * $(MINUTES) + 15))m \
+		-run '^Test($(if $(DATABASE),$(patsubst sqlite,SQLite,$(patsubst postgres,Postgres,$(DATABASE))),Postgres|SQLite))$$' ./chaos
+
+plans: ## how PostgreSQL answers what is sent about messages, on a table of ROWS (10000000)
+	@exports=$$(scripts/services.sh) && eval "$$exports" && \
+		URUTU_PLAN_ROWS=$(ROWS) go test -count=1 -v -timeout 60m -run '^TestPlansOfEveryStatement$$' ./outbox

@@ -65,7 +65,7 @@ func (e *Engine) lease(ctx context.Context, renew bool) error {
 				number: int16(row[0].Int()), owner: row[1].UUID(), epoch: row[2].Int(), until: row[3].Int(), now: row[4].Int(), touched: row[5].Int(),
 			})
 		})
-		x.add(e.sql.workers.with(dest), func(row []value.Value) { v.workers = int(row[0].Int()) })
+		x.add(e.sql.workers.with(dest, value.OfInt(e.timing.lease.Microseconds())), func(row []value.Value) { v.workers = int(row[0].Int()) })
 	}
 	if err := e.db.Run(ctx, "outbox.Lease", driver.Read, &x.Script, x); err != nil {
 		return err

@@ -156,7 +156,7 @@ func (e *Engine) ask(r *round, due []*look, now time.Time) {
 		k := r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}]
 		return k, e.delivery(k.lane, row)
 	}
-	r.each(e, e.sql.fetch, r.looks, func(k *look) []value.Value { return ofInts([]int64{k.hint}) }, []value.Value{limit}, func(row []value.Value) {
+	r.each(e, e.sql.fetch, r.looks, func(k *look) []value.Value { return ofInts([]int64{k.hint, k.lane.lease.epoch}) }, []value.Value{limit}, func(row []value.Value) {
 		k, m := delivered(row)
 		k.fetched = append(k.fetched, m)
 	})
@@ -231,19 +231,19 @@ func (r *round) sweep(e *Engine, looks []*look, held []int64, limit value.Value,
 	exclude := ofInts(held)
 	if !e.sql.arrays {
 		for _, k := range looks {
-			r.add(e.sql.sweep.lists([][]value.Value{nil, nil, nil, nil, exclude, nil}, value.OfInt(int64(k.lane.dest.id)),
-				value.OfInt(int64(k.lane.number)), value.OfInt(k.floor), value.OfInt(k.hint), value.Value{}, limit), row)
+			r.add(e.sql.sweep.lists([][]value.Value{nil, nil, nil, nil, nil, exclude, nil}, value.OfInt(int64(k.lane.dest.id)),
+				value.OfInt(int64(k.lane.number)), value.OfInt(k.floor), value.OfInt(k.hint), value.OfInt(k.lane.lease.epoch), value.Value{}, limit), row)
 		}
 		return
 	}
-	lists := make([][]value.Value, 6)
+	lists := make([][]value.Value, 7)
 	for _, k := range looks {
-		for i, v := range [...]int64{int64(k.lane.dest.id), int64(k.lane.number), k.floor, k.hint} {
+		for i, v := range [...]int64{int64(k.lane.dest.id), int64(k.lane.number), k.floor, k.hint, k.lane.lease.epoch} {
 			lists[i] = append(lists[i], value.OfInt(v))
 		}
 	}
-	lists[4] = exclude
-	r.add(e.sql.sweep.lists(lists, append(make([]value.Value, 5), limit)...), row)
+	lists[5] = exclude
+	r.add(e.sql.sweep.lists(lists, append(make([]value.Value, 6), limit)...), row)
 }
 
 // delivery reads a message.

@@ -40,14 +40,17 @@ const (
 	waits = " (" + noted +
 		" OR m.key IS NOT NULL AND EXISTS (SELECT 1 FROM urutu_message_retry r" +
 		" WHERE r.dest = m.dest AND r.lane = m.lane AND r.key = m.key AND r.id < m.id))"
+	// fenced is the condition that nobody else has the lane, nor has its number of lanes changed, as far as the same snapshot
+	// shows: what came into it from other lanes may belong before what was seen of it.
+	fenced  = " AND (SELECT l.epoch FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2) = "
 	retried = " FROM urutu_message_retry r JOIN urutu_message m ON m.dest = r.dest AND m.lane = r.lane AND m.id = r.id"
 )
 
 func (s *statements) reading(d dialect.Dialect) {
 	fetch := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3" +
-		" AND NOT" + noted + " ORDER BY m.id LIMIT ?4"
+		fenced + "?4 AND NOT" + noted + " ORDER BY m.id LIMIT ?5"
 	sweep := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
-		" AND m.id NOT IN (SELECT value FROM json_each(?5)) AND NOT" + waits + " ORDER BY m.id LIMIT ?6"
+		fenced + "?5 AND m.id NOT IN (SELECT value FROM json_each(?6)) AND NOT" + waits + " ORDER BY m.id LIMIT ?7"
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
 	due := "SELECT " + messageColumns + ", r.attempts, r.deaths" + retried +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= ?3 ORDER BY r.next_at, r.id LIMIT ?4"
@@ -58,14 +61,14 @@ func (s *statements) reading(d dialect.Dialect) {
 			text = strings.NewReplacer("?1", "h.dest", "?2", "h.lane").Replace(text)
 			return "SELECT m.* FROM unnest(" + from + ") AS h(" + columns + ") CROSS JOIN LATERAL (" + text + ") m"
 		}
-		fetch = each("?1, ?2, ?3", "dest, lane, hint", strings.Replace(fetch, "?3", "h.hint", 1))
-		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "NOT IN (SELECT value FROM json_each(?5))", "<> ALL (?5)").Replace(sweep)
-		sweep = each("?1, ?2, ?3, ?4", "dest, lane, floor, hint", sweep)
+		fetch = each("?1, ?2, ?3, ?4", "dest, lane, hint, epoch", strings.NewReplacer("?3", "h.hint", "?4", "h.epoch").Replace(fetch))
+		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.epoch", "NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(sweep)
+		sweep = each("?1, ?2, ?3, ?4, ?5", "dest, lane, floor, hint, epoch", sweep)
 		blocked = each("?1, ?2", "dest, lane", blocked)
 		due, later = each("?1, ?2", "dest, lane", due), each("?1, ?2", "dest, lane", later)
 	}
-	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt), messageTypes...)
-	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt), messageTypes...)
+	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt, tInt), messageTypes...)
+	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt), messageTypes...)
 	s.blocked = prepare(d, "select urutu_message_retry", blocked, types(tDest, tSmall), tDest, tSmall, tText)
 	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tTime, tInt),
 		append(messageTypes[:len(messageTypes):len(messageTypes)], tDest, tDest)...)
@@ -86,8 +89,9 @@ func (s *statements) leasing(d dialect.Dialect) {
 		" WHERE dest = ?1 AND owner = ?2 AND lease_until > 0", types(tDest, tUUID, tInt))
 	s.lanes = prepare(d, "select urutu_message_lane", "SELECT lane, owner, epoch, lease_until, "+now+", touched FROM urutu_message_lane"+
 		" WHERE dest = ?1 ORDER BY lane", types(tDest), tSmall, tUUID, tInt, tInt, tInt, tInt)
-	s.workers = prepare(d, "select urutu_message_worker", "SELECT count(*) FROM urutu_message_worker WHERE dest = ?1 AND until > "+now,
-		types(tDest), tInt)
+	// Nobody is to be heard of for longer than a lease. Whoever seems to be has died before the clock was set back.
+	s.workers = prepare(d, "select urutu_message_worker", "SELECT count(*) FROM urutu_message_worker WHERE dest = ?1 AND until > "+now+
+		" AND until <= "+now+" + 2 * ?2", types(tDest, tInt), tInt)
 	// Whoever gives a lane back says so by a lease that ended at 0. Otherwise its owner has died, for all that is known.
 	const died = "CASE WHEN lease_until > 0 AND owner <> ?4 THEN "
 	s.claim = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET owner = ?4, epoch = epoch + 1, lease_until = "+now+" + ?6"+

@@ -31,18 +31,46 @@ func TestPostgres(t *testing.T) {
 	case err != nil:
 		t.Fatal(err)
 	default:
-		cfg.URL, cfg.Cluster = cluster.URL(), cluster
+		cfg.URL, cfg.Cluster, cfg.Disk = cluster.URL(), cluster, disk(t)
 		t.Cleanup(func() {
 			if err := cluster.Close(); err != nil {
 				t.Error(err)
 			}
 		})
+		if cfg.Disk != nil {
+			if err := cluster.KeepOn(t.Context(), cfg.Disk); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	run(t, cfg)
 }
 
 func TestSQLite(t *testing.T) {
-	run(t, Config{URL: "sqlite:///" + filepath.Join(t.TempDir(), "chaos.db")})
+	cfg, dir := Config{Disk: disk(t)}, t.TempDir()
+	if cfg.Disk != nil {
+		dir = cfg.Disk.Dir()
+	}
+	cfg.URL = "sqlite:///" + filepath.Join(dir, "chaos.db")
+	run(t, cfg)
+}
+
+// disk returns a disk that the rig may fill, or nil where it cannot have one.
+func disk(t *testing.T) *Disk {
+	d, err := NewDisk(t.Context())
+	if errors.Is(err, ErrNoDisk) {
+		t.Logf("nothing fills the disk: %v", err)
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
 }
 
 // run runs the rig, and fails the test for whatever it found.
@@ -61,13 +89,12 @@ func run(t *testing.T, cfg Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s", r)
-	for i, f := range r.Findings {
-		if i == 30 {
-			t.Errorf("and %d more", len(r.Findings)-i)
-			break
+	t.Logf("%s\n%s", r, r.Table())
+	shown := map[string]int{}
+	for _, f := range r.Findings {
+		if shown[f.Kind]++; shown[f.Kind] <= 10 { // the table says how many there are
+			t.Error(f)
 		}
-		t.Error(f)
 	}
 	for _, w := range r.Wrong {
 		t.Error(w)

@@ -77,7 +77,8 @@ func (c *Cluster) create(ctx context.Context) error {
 	if err := c.unprivileged(); err != nil {
 		return err
 	}
-	initdb := c.command(ctx, "initdb", "-D", c.data(), "-U", "urutu", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	// With the environment of its server it speaks German: nothing may depend on what it says.
+	initdb := c.command(ctx, "initdb", "-D", c.data(), "-U", "urutu", "-A", "trust", "-E", "UTF8", "--locale=C", "--lc-messages=C.UTF-8", "-N")
 	if said, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, said)
 	}
@@ -129,6 +130,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 	c.server = c.command(context.WithoutCancel(ctx), "postgres", "-D", c.data(), "-p", strconv.Itoa(c.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=150", "-c", "shared_buffers=64MB",
 		"-c", "track_commit_timestamp=on")
+	c.server.Env = append(os.Environ(), "LANGUAGE=de")
 	c.server.Stdout, c.server.Stderr = log, log
 	started, done := make(chan error), make(chan struct{})
 	go func() {
@@ -185,4 +187,29 @@ func (c *Cluster) Close() error {
 		c.Fall()
 	}
 	return os.RemoveAll(c.dir)
+}
+
+// KeepOn has the tables that are made from now on kept on a disk, in the database that it begins with.
+func (c *Cluster) KeepOn(ctx context.Context, d *Disk) error {
+	dir := filepath.Join(d.Dir(), "tables")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if c.owner != nil {
+		if err := os.Chown(dir, int(c.owner.Uid), int(c.owner.Gid)); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(d.Dir(), 0o755); err != nil { //nolint:gosec // the server is somebody else
+		return err
+	}
+	conn, err := pgx.Connect(ctx, c.URL())
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, "CREATE TABLESPACE small LOCATION '"+dir+"'")
+	if err == nil {
+		_, err = conn.Exec(ctx, "ALTER DATABASE postgres SET default_tablespace = small")
+	}
+	return errors.Join(err, conn.Close(ctx))
 }

@@ -22,6 +22,7 @@ type disturbance struct {
 	weight int
 	wire   bool // it needs a server
 	server bool // it needs a server of the rig's own
+	disk   bool // it needs a disk of the rig's own
 	run    func(r *Rig, ctx context.Context, name string)
 }
 
@@ -29,8 +30,12 @@ var disturbances = []disturbance{
 	{name: "kill", weight: 2, run: (*Rig).killOne},
 	{name: "die", weight: 4, run: (*Rig).dieAtArrow},
 	{name: "stop", weight: 2, run: (*Rig).stopOne},
-	{name: "restart", weight: 2, run: (*Rig).restartOne},
+	{name: "restart", weight: 3, run: (*Rig).restartOne},
 	{name: "takeover", weight: 1, run: (*Rig).takeOver},
+	{name: "clock", weight: 1, run: (*Rig).jumpOfClocks},
+	{name: "lanes", weight: 1, run: (*Rig).relane},
+	{name: "full", weight: 1, disk: true, run: (*Rig).fullDisk},
+	{name: "catch", weight: 5, wire: true, run: (*Rig).catch},
 	{name: "terminate", weight: 3, wire: true, run: (*Rig).terminate},
 	{name: "sever", weight: 3, wire: true, run: (*Rig).sever},
 	{name: "cut", weight: 6, wire: true, run: (*Rig).cut},
@@ -45,7 +50,7 @@ var disturbances = []disturbance{
 func (r *Rig) disturb(ctx context.Context) {
 	var urn []disturbance
 	for _, d := range disturbances {
-		if d.wire && r.database.host == "" || d.server && r.database.cluster == nil {
+		if d.wire && r.database.host == "" || d.server && r.database.cluster == nil || d.disk && r.cfg.Disk == nil {
 			continue
 		}
 		for range d.weight {
@@ -87,10 +92,8 @@ func (r *Rig) killOne(_ context.Context, name string) {
 
 // dieAtArrow has a process die at one of the arrows.
 func (r *Rig) dieAtArrow(_ context.Context, name string) {
-	s, arrows := r.any(), workerArrows
-	if s.role == "writer" {
-		arrows = writerArrows
-	}
+	s := r.any()
+	arrows := r.arrowsOf(s.role)
 	at := arrows[rand.N(len(arrows))]
 	p := s.tell("die "+at, true)
 	r.note(name, "%s at %s", p.name, at)
@@ -112,10 +115,17 @@ func (r *Rig) stopOne(ctx context.Context, name string) {
 	})
 }
 
-// restartOne has a worker end as it does when a new version comes.
+// restartOne has a worker end as it does when a new version comes: at once, or in the middle of what it does.
 func (r *Rig) restartOne(_ context.Context, name string) {
-	p := r.workers[rand.N(len(r.workers))].tell("stop", false)
-	r.note(name, "%s", p.name)
+	s := r.workers[rand.N(len(r.workers))]
+	if chance(0.5) {
+		p := s.tell("stop", false)
+		r.note(name, "%s", p.name)
+		return
+	}
+	at := workerArrows[rand.N(len(workerArrows))]
+	p := s.tell("close "+at, false)
+	r.note(name, "%s at %s", p.name, at)
 }
 
 // takeOver kills the worker that was the last to handle something, and nothing else for a while: so that it can be seen when

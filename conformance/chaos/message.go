@@ -83,11 +83,16 @@ func install(ctx context.Context, db *session.DB, server bool) error {
 				return err
 			}
 		}
-		if !server {
-			return nil
+		triggers := arrows(server)
+		if server {
+			triggers = append(triggers, slowCommits)
 		}
-		_, err := session.From(ctx).ExecContext(ctx, slowCommits)
-		return err
+		for _, text := range triggers {
+			if _, err := session.From(ctx).ExecContext(ctx, text); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

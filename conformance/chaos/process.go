@@ -57,7 +57,7 @@ func (s *slot) spawn() error {
 		return err
 	}
 	p.cmd = exec.Command(program, "-test.run=^$") //nolint:gosec,noctx // it is this program, and lives until it is told
-	p.cmd.Env = append(os.Environ(), envRole+"="+s.role, envName+"="+p.name, envURL+"="+s.url(), envFile+"="+s.file(p.name))
+	p.cmd.Env = append(os.Environ(), envRole+"="+s.role, envName+"="+p.name, envURL+"="+s.url(p.name), envAhead+"="+s.rig.ahead(), envFile+"="+s.file(p.name))
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = log, log, orphanless()
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err
@@ -71,11 +71,12 @@ func (s *slot) spawn() error {
 	return nil
 }
 
-func (s *slot) url() string {
+// url is a process's way to the database. A server knows the process by its name.
+func (s *slot) url(name string) string {
 	if s.proxy == nil {
 		return s.rig.database.url
 	}
-	return s.proxy.URL(s.rig.database.url)
+	return s.proxy.URL(s.rig.database.url) + "&application_name=" + name
 }
 
 // file is a writer's journal, or the broker, which all workers share.

@@ -174,3 +174,40 @@ func (r *Report) String() string {
 	}
 	return b.String()
 }
+
+// Table prints the figures as docs/reliability.md has them.
+func (r *Report) Table() string {
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "| %s | %s |\n", name, fmt.Sprintf(format, args...))
+	}
+	total, cycles := 0, func(names ...string) (n int) {
+		for _, name := range names {
+			n += r.Cycles[name]
+		}
+		return n
+	}
+	for _, n := range r.Cycles {
+		total += n
+	}
+	kinds := Kinds(r.Findings)
+	row("disturbances", "%d", total)
+	row("of them deaths of a process", "%d kill, die and wire kill, %d takeover", cycles("kill", "die", "wire kill"), cycles("takeover"))
+	row("caught inside of a transaction", "%d", cycles("catch"))
+	row("crashes of the server, full disks, jumps of the clock, changes of the lanes", "%d, %d, %d, %d",
+		cycles("fall"), cycles("full"), cycles("clock"), cycles("lanes"))
+	row("units: committed, rolled back, unknown", "%d, %d, %d", r.Committed, r.RolledBack, r.Unknown)
+	row("messages to handle, with follow-ups", "%d", r.Messages+r.Follows)
+	row("effects", "%d", r.Effects)
+	row("messages sent to the broker, of them again", "%d, %d", r.Sent, r.Again)
+	row("lost", "%d", kinds["lost"])
+	row("phantom", "%d", kinds["phantom"])
+	row("duplicate effects", "%d", kinds["duplicate"])
+	row("reordered within a key", "%d", kinds["reordered"])
+	row("stuck, or wrong besides", "%d", len(r.Wrong)+kinds["split"]+kinds["corrupt"])
+	row("takeover of a lane after kill -9: lanes seen", "%d", len(r.Takeovers))
+	if n := len(r.Takeovers); n > 0 {
+		row("median, longest (at most 6 s is the aim)", "%.1f s, %.1f s", r.Takeovers[n/2].Seconds(), r.Takeovers[n-1].Seconds())
+	}
+	return b.String()
+}

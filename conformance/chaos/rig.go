@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ type Config struct {
 	URL string
 	// Cluster is the server that it is on, where the rig may let that fall. Defaults to none.
 	Cluster *Cluster
+	// Disk is where its files are, where the rig may fill that. Defaults to none.
+	Disk *Disk
 	// Duration is how long the rig disturbs. What is left is handled after that. Required.
 	Duration time.Duration
 	// Dir takes the processes' files. Required.
@@ -52,11 +55,13 @@ type Rig struct {
 	writers []*slot
 	workers []*slot
 	under   sync.WaitGroup // disturbances that are under way
+	full    atomic.Bool    // the disk is
 
 	mu        sync.Mutex // protects what follows
 	found     []string
 	cycles    map[string]int
 	takeovers []takeover
+	clock     time.Duration // by how much the processes' clocks are ahead
 }
 
 // Run runs the rig once, on a new database.
@@ -66,7 +71,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		r.database.host = u.Host
 	}
 	var err error
-	if r.db, err = open(ctx, cfg.URL); err != nil {
+	if r.db, err = open(ctx, cfg.URL, newLife()); err != nil {
 		return nil, err
 	}
 	report, err := r.run(ctx)
@@ -104,7 +109,7 @@ func (r *Rig) prepare(ctx context.Context) error {
 	if err := install(ctx, r.db, r.database.host != ""); err != nil {
 		return err
 	}
-	w := &worker{life: &life{}, db: r.db, broker: r.broker()}
+	w := &worker{life: newLife(), db: r.db, broker: r.broker()}
 	if err := w.start(ctx); err != nil {
 		return err
 	}

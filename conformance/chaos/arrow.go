@@ -1,0 +1,85 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"modernc.org/sqlite"
+)
+
+// hearArrows has the triggers of a file tell a process. SQLite's package takes functions for the whole process.
+func hearArrows(l *life) error {
+	return sqlite.RegisterScalarFunction("chaos_arrow", 1, func(_ *sqlite.FunctionContext, args []sqldriver.Value) (sqldriver.Value, error) {
+		name, _ := args[0].(string)
+		l.arrow(name)
+		return nil, nil //nolint:nilnil // NULL
+	})
+}
+
+// arrowsOf are the arrows at which a process of a role can die by itself.
+func (r *Rig) arrowsOf(role string) []string {
+	list, inFile := workerArrows, databaseArrows
+	if role == "writer" {
+		list, inFile = writerArrows, databaseArrows[:publishing]
+	}
+	if r.database.host == "" {
+		list = list[:len(list):len(list)]
+		for _, a := range inFile {
+			list = append(list, a.name)
+		}
+	}
+	return list
+}
+
+// catch stops the next transaction that comes to an arrow, and kills its process, ends its connection, or has the server
+// fall, while it is there.
+func (r *Rig) catch(ctx context.Context, name string) {
+	within, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(within, r.database.url)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // the server may have fallen
+	at := rand.N(len(databaseArrows))
+	pid, victim, err := caught(within, conn, at)
+	if err != nil {
+		return
+	}
+	how := rand.N(5)
+	for _, s := range r.slots {
+		if p := s.current(); how < 2 && p.name == victim {
+			s.strike(p)
+			r.note(name, "%s at %s: killed", victim, databaseArrows[at].name)
+			return
+		}
+	}
+	if how == 4 && r.database.cluster != nil {
+		r.note(name, "%s at %s: the server falls", victim, databaseArrows[at].name)
+		r.fall(ctx, "fall")
+		return
+	}
+	if _, err := conn.Exec(within, "SELECT pg_terminate_backend($1)", pid); err == nil {
+		r.note(name, "%s at %s: its connection ends", victim, databaseArrows[at].name)
+	}
+}
+
+// caught locks an arrow, and waits for a transaction that comes there.
+func caught(ctx context.Context, conn *pgx.Conn, at int) (pid int32, victim string, err error) {
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1, $2)", arrowSpace, at); err != nil {
+		return 0, "", err
+	}
+	for ; ; time.Sleep(time.Millisecond) {
+		err := conn.QueryRow(ctx, "SELECT pid, application_name FROM pg_locks JOIN pg_stat_activity USING (pid)"+
+			" WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND NOT granted LIMIT 1", arrowSpace, at).Scan(&pid, &victim)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return pid, victim, err
+		}
+	}
+}
