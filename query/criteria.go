@@ -3,6 +3,7 @@ package query
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -240,6 +241,9 @@ func (c *StringCriteria) SetQuery(values map[string][]string) error {
 		case "null":
 			err = setOnce(&c.Null, texts)
 		case "", "value":
+			if c.Value != "" {
+				return errTwice
+			}
 			if err = setOnce(&text, texts); err == nil {
 				c.Value = *text
 			}
@@ -272,12 +276,14 @@ func (c *DateCriteria) SetQuery(values map[string][]string) error {
 	})
 }
 
+var errTwice = fault.New(fault.BadRequest, "is given more than once")
+
 var errNoCriterion = fault.New(fault.BadRequest, "is no criterion here")
 
 // eachValue calls set for each operator, and names it in its error.
 func eachValue(values map[string][]string, set func(name string, texts []string) error) error {
-	for name, texts := range values {
-		if err := set(name, texts); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if err := set(name, values[name]); err != nil {
 			return &fault.Error{
 				Kind: fault.BadRequest, Op: "query.Criteria", Fields: []fault.Field{{Name: name, Message: fault.Public(err)}},
 			}
@@ -288,7 +294,7 @@ func eachValue(values map[string][]string, set func(name string, texts []string)
 
 func setOnce[V any](to **V, texts []string) error {
 	if *to != nil || len(texts) != 1 {
-		return fault.New(fault.BadRequest, "is given more than once")
+		return errTwice
 	}
 	v, err := parse[V](texts[0])
 	*to = v

@@ -114,7 +114,7 @@ func planFilter(m *model.Model, t reflect.Type, at []int) (plan []filterRule, er
 		index := slices.Concat(at, []int{i})
 		column, tagged := sf.Tag.Lookup("filter")
 		switch {
-		case column == "-", !sf.IsExported() && !sf.Anonymous, sf.Type.Implements(listInputType):
+		case column == "-", !sf.IsExported() && !sf.Anonymous, sf.Type == pageRequestType: // which page is no filter
 			continue
 		case sf.Anonymous && sf.Type.Kind() == reflect.Struct && !tagged:
 			inner, err := planFilter(m, sf.Type, index)
@@ -164,7 +164,10 @@ func FilterName(sf reflect.StructField) string {
 	return model.Snake(sf.Name)
 }
 
-var criterionType = reflect.TypeFor[criterion]()
+var (
+	criterionType   = reflect.TypeFor[criterion]()
+	pageRequestType = reflect.TypeFor[PageRequest]()
+)
 
 // optional is an entity.Opt of any type.
 type optional interface {
@@ -254,9 +257,14 @@ func (f *filtering) in(t reflect.Type, n int, at func(i int) unsafe.Pointer) err
 }
 
 func (f *filtering) null(wanted *bool) {
-	if wanted != nil {
-		f.add(map[bool]operator{true: opIsNull, false: opNotNull}[*wanted])
+	if wanted == nil {
+		return
 	}
+	test := " IS NOT NULL"
+	if *wanted {
+		test = " IS NULL"
+	}
+	f.q.where = append(f.q.where, ofNode(&null{&ownColumn{f.field}, test}))
 }
 
 // value reads the variable at p as a value of the column.
@@ -305,12 +313,6 @@ func (c *compared) aggregates() bool { return false }
 func (c *compared) render(r *renderer) error {
 	f := r.mine(c.field)
 	switch c.op {
-	case opIsNull:
-		r.column(f)
-		r.write(" IS NULL")
-	case opNotNull:
-		r.column(f)
-		r.write(" IS NOT NULL")
 	case opIn:
 		r.member(opIn, f, c.values, false)
 	case opContains, opContainsFold, opEqFold:

@@ -1,10 +1,6 @@
 package query
 
-import (
-	"reflect"
-
-	"github.com/urutu-go/urutu/fault"
-)
+import "github.com/urutu-go/urutu/fault"
 
 // Bounds of a [PageRequest].
 const (
@@ -21,11 +17,6 @@ type PageRequest struct {
 	// PageSize is the number of items on a page, from 1 to MaxPageSize. Defaults to DefaultPageSize.
 	PageSize int `json:"page_size" query:"page_size" minimum:"0" maximum:"200" doc:"Items on a page; 20 where it is 0 or left out"`
 }
-
-// listInput marks what is embedded in the input of a list endpoint: see [PageRequest.ListInput].
-type listInput interface{ ListInput() }
-
-var listInputType = reflect.TypeFor[listInput]()
 
 // ListInput marks inputs that embed a PageRequest as those of a list endpoint, of which package web refuses parameters
 // that it has no rule for. It does nothing.

@@ -138,7 +138,7 @@ func (c *ownColumn) render(r *renderer) error {
 
 // Projection renders a query whose rows are read into structs of a shape. The columns are those of the shape's fields.
 func (q *Select) Projection(d dialect.Dialect) (Text, error) {
-	return q.project(d, true, func(r *renderer, list []node) error { return r.nodes(list) })
+	return q.project(d, true)
 }
 
 // ProjectionTypes returns the types of the columns of a projection.
@@ -152,12 +152,13 @@ func (q *Select) ProjectionTypes() []value.Type {
 
 // CountProjection renders the number of rows that a projection has without its limit and offset.
 func (q *Select) CountProjection(d dialect.Dialect) (Text, error) {
-	t, err := q.project(d, false, func(r *renderer, list []node) error { return r.nodes(list) })
+	t, err := q.project(d, false)
 	t.SQL = "SELECT count(*) FROM (" + t.SQL + ") AS c"
 	return t, err
 }
 
-func (q *Select) project(d dialect.Dialect, whole bool, list func(*renderer, []node) error) (Text, error) {
+// project renders a projection: whole, or without what makes no difference to how many rows it has.
+func (q *Select) project(d dialect.Dialect, whole bool) (Text, error) {
 	if len(q.with) > 0 || q.lock != 0 {
 		return Text{}, &fault.Error{
 			Kind: fault.Misconfigured, Op: "query", Entity: q.m.Name,
@@ -179,7 +180,7 @@ func (q *Select) project(d dialect.Dialect, whole bool, list func(*renderer, []n
 		if q.distinct {
 			r.write("DISTINCT ")
 		}
-		return list(r, nodes)
+		return r.nodes(nodes)
 	})
 }
 

@@ -52,6 +52,11 @@ func (q *Select) Locks() bool { return q.lock != 0 }
 // Several reports whether the query reads more tables than its entity's own.
 func (q *Select) Several() bool { return q.several }
 
+// arranged reports whether the query says more than which rows are meant.
+func (q *Select) arranged() bool {
+	return len(q.order) > 0 || q.limit >= 0 || q.offset >= 0 || q.lock != 0 || len(q.joins) > 0 || len(q.with) > 0
+}
+
 // Limit sets the greatest number of rows, unless the query has a smaller one.
 func (q *Select) Limit(n int) {
 	if q.limit < 0 || n < q.limit {

@@ -103,7 +103,7 @@ type Write struct {
 
 // CompileWrite collects the clauses of an update of m's table, or of a deletion from it.
 func CompileWrite[C UpdateClause](m *model.Model, clauses ...C) *Write {
-	w := &Write{rows: Select{m: m}}
+	w := &Write{rows: *Compile(m)}
 	for _, c := range clauses {
 		if any(c) != nil {
 			c.update(w)
@@ -191,14 +191,17 @@ func (r *renderer) keep(now value.Value) {
 
 // whereOf completes a write by its predicates.
 func (r *renderer) whereOf(w *Write) (Text, error) {
+	if w.rows.invalid != nil {
+		return Text{}, w.rows.invalid
+	}
+	if w.rows.arranged() {
+		return Text{}, r.misset("a filter injects an order, a limit, a lock or a join, which no update or deletion has")
+	}
 	if all, _ := And(w.rows.where...).constant(); all && !w.all {
 		return Text{}, r.misset("no predicate leaves out a row; say query.AllRows where all of them are meant")
 	}
 	if w.rows.several {
 		r.own[0].name = dialect.Quote(r.d, r.m.Table) + "."
-	}
-	if w.rows.invalid != nil {
-		return Text{}, w.rows.invalid
 	}
 	return r.done(r.where(&w.rows))
 }

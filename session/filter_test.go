@@ -116,3 +116,69 @@ func TestFiltersWithoutARule(t *testing.T) {
 		}
 	}
 }
+
+// agedFilter is a filter that others build on: it says which page is wanted as well.
+type agedFilter struct {
+	query.PageRequest
+	Age query.Criteria[int] `json:"age"`
+}
+
+// limiting injects what is more than a condition.
+type limiting struct {
+	Age query.Criteria[int] `json:"age"`
+}
+
+func (limiting) Inject() []query.Clause {
+	return []query.Clause{query.Gt(&users.Age, 0), query.Limit(1)}
+}
+
+// A filter that is embedded counts, whatever it embeds itself.
+func TestFiltersBuildOnFilters(t *testing.T) {
+	t.Parallel()
+	f := open(t, backends[1])
+	seven := 7
+	filter := struct {
+		agedFilter
+		Name query.StringCriteria `json:"name"`
+	}{agedFilter: agedFilter{Age: query.Criteria[int]{Eq: &seven}}}
+	f.do(t, func(ctx context.Context) error {
+		must(t, session.Add(ctx, &User{Name: "Ann", Email: "a@x", Age: 7}, &User{Name: "Bob", Email: "b@x", Age: 9}))
+		n, err := session.Count[User](ctx, query.ApplyFilters(filter))
+		must(t, err)
+		if n != 1 {
+			t.Errorf("found %d", n)
+		}
+		return nil
+	})
+}
+
+func TestFiltersOfWrites(t *testing.T) {
+	t.Parallel()
+	f := open(t, backends[1])
+	seven := 7
+	f.do(t, func(ctx context.Context) error {
+		return session.Add(ctx, &User{Name: "Ann", Email: "a@x", Age: 7}, &User{Name: "Bob", Email: "b@x", Age: 9})
+	})
+	remove := func(filter any) (n int64, err error) {
+		err = f.Do(t.Context(), func(ctx context.Context) error {
+			n, err = session.DeleteAll[User](ctx, query.ApplyFilters(filter).(query.DeleteClause))
+			return err
+		})
+		return n, err
+	}
+	for _, c := range []struct {
+		filter any
+		text   string
+	}{
+		{limiting{}, "a filter injects"},
+		{agedFilter{}, "query.AllRows"},
+		{struct{ Color *string }{}, "a column color"},
+	} {
+		if n, err := remove(c.filter); n != 0 || fault.KindOf(err) != fault.Misconfigured || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%T: deleted %d, %v", c.filter, n, err)
+		}
+	}
+	if n, err := remove(agedFilter{Age: query.Criteria[int]{Eq: &seven}}); n != 1 || err != nil {
+		t.Errorf("deleted %d, %v", n, err)
+	}
+}

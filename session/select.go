@@ -51,7 +51,7 @@ func SelectPage[D, T any](ctx context.Context, page query.PageRequest, clauses .
 		return none, err
 	}
 	defer s.leave(ctx)
-	total, rows := &projectionCount{of: projectionOf[D, T](clauses)}, projectionOf[D, T](clauses)
+	total, rows := &projectionCount{counted: projectionOf[D, T](clauses)}, projectionOf[D, T](clauses)
 	rows.page = &page
 	if _, err := s.read(ctx, op, []reader{total, rows}); err != nil {
 		return none, entityError(err, rows.x)
@@ -62,15 +62,14 @@ func SelectPage[D, T any](ctx context.Context, page query.PageRequest, clauses .
 // projection reads rows into structs that are no entities.
 type projection[D any] struct {
 	read
-	shape   *model.Model
-	clauses []query.Clause
-	page    *query.PageRequest
-	list    []D
-	op      string
+	shape *model.Model
+	page  *query.PageRequest
+	list  []D
+	op    string
 }
 
 func projectionOf[D, T any](clauses []query.Clause) *projection[D] {
-	r := &projection[D]{read: of[T](nil), clauses: clauses}
+	r := &projection[D]{read: of[T](nil)}
 	shape, err := model.Shape(reflect.TypeFor[D]())
 	if r.shape = shape; r.invalid == nil {
 		r.invalid = err
@@ -104,27 +103,29 @@ func (r *projection[D]) row(cells []value.Value) error {
 	return nil
 }
 
+func (r *projection[D]) count(d dialect.Dialect) (query.Text, error) { return r.q.CountProjection(d) }
+
+// counted is a projection of any type.
+type counted interface {
+	reader
+	namer
+	count(d dialect.Dialect) (query.Text, error)
+}
+
 // projectionCount reads how many rows a projection has.
 type projectionCount struct {
-	of interface {
-		reader
-		count(d dialect.Dialect) (query.Text, error)
-	}
+	counted
 	v value.Value
 }
 
-func (r *projection[D]) count(d dialect.Dialect) (query.Text, error) { return r.q.CountProjection(d) }
-
-func (r *projectionCount) base() *read                      { return r.of.base() }
-func (r *projectionCount) bind(s *Session, op string) error { return r.of.bind(s, op) }
-func (r *projectionCount) verdict(*Session, string) error   { return nil }
-func (r *projectionCount) objects() []unsafe.Pointer        { return nil }
-func (r *projectionCount) done(int64, int64) error          { return nil }
-func (r *projectionCount) name(e *fault.Error, row int)     { r.of.base().name(e, row) }
-func (r *projectionCount) row(cells []value.Value) error    { r.v = cells[0]; return nil }
 func (r *projectionCount) ask(_ *Session, _ string, b *burst) error {
 	x := r.base().x
-	t, err := r.of.count(x.d)
+	t, err := r.count(x.d)
 	b.add(x.statement(t, []value.Type{value.TypeInt64}, "count"), r)
 	return err
+}
+
+func (r *projectionCount) row(cells []value.Value) error {
+	r.v = cells[0]
+	return nil
 }

@@ -41,7 +41,9 @@
 // says which kind gets which status. What a client may not know, the cause of a 5xx, is logged with the request's id,
 // which is in the X-Request-ID header of each response. A panic is a 500, and the server goes on.
 //
-// Input that breaks a rule of its tags is a 422 that names each field; a body that is no JSON is a 400.
+// Input that breaks a rule of its tags is a 422 that names each field; a body that is no JSON is a 400. So is whatever is
+// wrong with the input of a list endpoint, one that embeds query.PageRequest, a parameter that it has no rule for included: a
+// filter that is ignored shows more than was asked for.
 //
 // What is wrong with a route (a tag that does not parse, a type that JSON has no form for, two routes for one pattern) is
 // an error of [API.Err], and a Server does not start with it. Registration does not panic.

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"maps"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -86,14 +88,14 @@ func operator(key string) (name, op string) {
 func (i *input) setFilters(in reflect.Value, params url.Values) error {
 	values := map[string]map[string][]string{}
 	var unknown []fault.Field
-	for key, texts := range params {
+	for _, key := range slices.Sorted(maps.Keys(params)) {
 		name, op := operator(key)
 		switch {
-		case i.filterNamed(name) != nil:
+		case i.hasFilter(name):
 			if values[name] == nil {
 				values[name] = map[string][]string{}
 			}
-			values[name][op] = texts
+			values[name][op] = params[key]
 		case i.list && !i.params[key] && !i.params[name]:
 			unknown = append(unknown, fault.Field{Name: key, Message: "there is no such filter here"})
 		}
@@ -101,22 +103,19 @@ func (i *input) setFilters(in reflect.Value, params url.Values) error {
 	if len(unknown) > 0 {
 		return &fault.Error{Kind: fault.BadRequest, Op: "web.decode", Fields: unknown[:min(len(unknown), maxFields)]}
 	}
-	for name, ops := range values {
-		f := i.filterNamed(name)
-		if err := in.FieldByIndex(f.index).Addr().Interface().(criteria).SetQuery(ops); err != nil {
-			return underName(err, name)
+	for _, f := range i.filters {
+		if values[f.name] == nil {
+			continue
+		}
+		if err := in.FieldByIndex(f.index).Addr().Interface().(criteria).SetQuery(values[f.name]); err != nil {
+			return underName(err, f.name)
 		}
 	}
 	return nil
 }
 
-func (i *input) filterNamed(name string) *filter {
-	for at := range i.filters {
-		if i.filters[at].name == name {
-			return &i.filters[at]
-		}
-	}
-	return nil
+func (i *input) hasFilter(name string) bool {
+	return slices.ContainsFunc(i.filters, func(f filter) bool { return f.name == name })
 }
 
 // underName says of an error about an operator which parameter it is one of.

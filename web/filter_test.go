@@ -43,6 +43,7 @@ func TestListsReadTheirCriteriaFromTheQuery(t *testing.T) {
 		"/list?total[gt]=1&total[gt]=2": "total[gt]",
 		"/list?owner=nobody":            "owner",
 		"/list?day[gt]=yesterday":       "day[gt]",
+		"/list?name=a&name[value]=b":    "name[value]",
 		"/list?name[is_exact]=maybe":    "name[is_exact]",
 	} {
 		p := send(t, api, nil, "GET", target, nil).problem(t, 400)

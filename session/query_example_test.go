@@ -1,0 +1,112 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urutu-go/urutu/entity"
+	"github.com/urutu-go/urutu/query"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/session/sqlitedriver"
+)
+
+type Band struct {
+	entity.Serial
+	Name   string
+	Albums []*Album `rel:"albums.band_id"`
+}
+
+type Album struct {
+	entity.Serial
+	BandID int64 `db:"band_id,ref=bands"`
+	Band   *Band `rel:"band_id"`
+	Title  string
+	Sold   int64
+}
+
+// BandSales is a row of a report: no entity.
+type BandSales struct {
+	Band   string
+	Albums int64
+	Sold   int64
+}
+
+var (
+	bands     = entity.Columns[Band]()
+	albums    = entity.Columns[Album]()
+	bandSales = query.Fields[BandSales]()
+)
+
+// AlbumFilter is what a list of albums can be asked for.
+type AlbumFilter struct {
+	query.PageRequest
+	Title query.StringCriteria  `json:"title"`
+	Sold  query.Criteria[int64] `json:"sold"`
+}
+
+func openAlbums(ctx context.Context) *session.DB {
+	db, err := session.Open(ctx, session.Config{URL: "sqlite:///:memory:", Drivers: []driver.Driver{sqlitedriver.New()}})
+	if err == nil {
+		err = db.Do(ctx, func(ctx context.Context) error {
+			if err := session.CreateTables(ctx, (*Band)(nil), (*Album)(nil)); err != nil {
+				return err
+			}
+			return session.Add(ctx,
+				&Band{Name: "Bees", Albums: []*Album{{Title: "Honey", Sold: 70}, {Title: "Hive", Sold: 5}}},
+				&Band{Name: "Ants", Albums: []*Album{{Title: "Hill", Sold: 9}}})
+		})
+	}
+	if err != nil {
+		panic(err)
+	}
+	return db
+}
+
+// Rows are found by what other tables hold, and summed up.
+func ExampleSelect() {
+	ctx := context.Background()
+	db := openAlbums(ctx)
+	defer func() { _ = db.Close() }()
+	err := db.Do(ctx, func(ctx context.Context) error {
+		successful, err := session.Find[Band](ctx, query.Any(&bands.Albums, query.Gt(&albums.Sold, 50)))
+		if err != nil {
+			return err
+		}
+		fmt.Println(successful[0].Name)
+		sold := query.Sum(query.Col(&albums.Sold))
+		list, err := session.Select[BandSales, Album](ctx, query.Join(&albums.Band),
+			query.Put(&bandSales.Band, query.Col(&bands.Name)),
+			query.Put(&bandSales.Albums, query.Rows()),
+			query.Put(&bandSales.Sold, sold),
+			sold.Desc())
+		fmt.Println(list)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// Bees
+	// [{Bees 2 75} {Ants 1 9}]
+	// <nil>
+}
+
+// A filter struct is what a list endpoint takes from its clients.
+func ExamplePage_filter() {
+	ctx := context.Background()
+	db := openAlbums(ctx)
+	defer func() { _ = db.Close() }()
+	least := int64(6)
+	filter := AlbumFilter{Title: query.StringCriteria{Value: "h"}, Sold: query.Criteria[int64]{Gte: &least}}
+	filter.PageSize = 1
+	err := db.Do(ctx, func(ctx context.Context) error {
+		page, err := session.Page[Album](ctx, filter.PageRequest, query.ApplyFilters(filter), query.Asc(&albums.Title))
+		if err == nil {
+			fmt.Println(page.Items[0].Title, page.Total)
+		}
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// Hill 2
+	// <nil>
+}
