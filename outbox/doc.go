@@ -40,7 +40,8 @@
 // Put refuses what cannot be stored, at once: fault.Invalid, and fault.Misconfigured on a connection without the tables.
 // What a consumer returns is a failure of the message, with a [Reason], unless it says that the database or the broker
 // does not answer: then the destination pauses, and nothing is counted. After as many attempts as [Retry] grants a message
-// is parked, and so is one at which process after process has died. An [Operator] lists what has failed and what waits behind it, has it tried again, skips and exports it.
+// is parked, and so is one at which process after process has died. An [Operator] lists what has failed and what waits
+// behind it, has it tried again, skips and exports it.
 //
 // What a crash of the database can undo must not have been sent: where commits do not wait for the disk, the log says so
 // as the first message is published, and session.Config.Durable has that refused.

@@ -303,7 +303,7 @@ func (e *Engine) pick(d *destination, now time.Time) *Delivery {
 }
 
 // overtakes reports whether messages of a topic go on while an earlier one of their key has failed.
-func (d *destination) overtakes(topic string) bool { return d.Retry != nil && d.Retry(topic).Skip }
+func (d *destination) overtakes(topic string) bool { return d.Retry(topic).Skip }
 
 // take has a message in hand.
 func (d *destination) take(m *Delivery) {

@@ -72,6 +72,7 @@ type look struct {
 	floor int64 // sweep from here to the hint
 	sweep bool
 	whole bool // the sweep is of the whole lane
+	again bool // retries that are due are asked for too
 
 	fetched, swept []*Delivery
 	full           bool            // the sweep stopped at its limit

@@ -45,7 +45,9 @@ type writer struct {
 }
 
 func newWorld(t *rapid.T) *world {
-	d := &destination{lanes: map[int16]*lane{}, running: map[string]int{}}
+	d := &destination{
+		Consumer: Consumer{Retry: func(string) Retry { return Retry{} }}, lanes: map[int16]*lane{}, running: map[string]int{},
+	}
 	w := &world{
 		t: t, locked: map[string]bool{}, rows: map[int64]string{}, retries: map[int64]string{}, failures: map[int64]int{},
 		lane: newLane(d, 0, lease{until: time.Now().Add(time.Hour)}), limit: rapid.IntRange(1, 4).Draw(t, "limit"),

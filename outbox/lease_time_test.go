@@ -154,3 +154,32 @@ func TestOutagesPause(t *testing.T) {
 		}
 	})
 }
+
+// TestDoubtEndsWhenRetriesWereLookedFor: that no retry came with a look says nothing where none was asked for, nor where
+// there may be more than came.
+func TestDoubtEndsWhenRetriesWereLookedFor(t *testing.T) {
+	t.Parallel()
+	e, d := leased(Consumer{Destination: "group"})
+	l := newLane(d, 0, lease{e.owner, 1, time.Now().Add(time.Hour)})
+	d.lanes[0] = l
+	look := func(retries int) {
+		r := &round{byID: map[laneID]*look{}, dues: map[laneID][]*Delivery{}}
+		e.begin(r, time.Now())
+		r.limit = 2
+		id := laneID{d.id, 0}
+		for n := range retries {
+			r.dues[id] = append(r.dues[id], &Delivery{id: int64(n + 1), lane: l, noted: true})
+		}
+		e.endRound(r, nil)
+	}
+	look(2)
+	look(0) // asks for none: the next time is later
+	if l.sawDue {
+		t.Error("retries that nobody has looked for are taken for seen")
+	}
+	l.due = time.Now()
+	look(1)
+	if !l.sawDue {
+		t.Error("all retries were seen, and it is not known")
+	}
+}

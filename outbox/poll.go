@@ -131,7 +131,8 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 			r.looks = append(r.looks, &k)
 			r.byID[laneID{d.id, l.number}] = &k
 			if !l.due.IsZero() && !l.due.After(now) {
-				due, l.due = append(due, &k), time.Time{}
+				k.again, l.due = true, time.Time{}
+				due = append(due, &k)
 			}
 		}
 	}
@@ -279,10 +280,11 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 			k.next, k.ended, k.sweep = 1, 1, true
 		}
 		ready := l.retries(r.dues[id])
-		if int64(len(r.dues[id])) == r.limit { // there may be more of them
+		switch {
+		case int64(len(r.dues[id])) == r.limit: // there may be more of them
 			r.more = r.more || len(ready) > 0
 			l.due = time.Now().Add(e.timing.pollAlone)
-		} else {
+		case k.again:
 			l.sawDue = true
 		}
 		ready = append(ready, l.take(k)...)
