@@ -18,7 +18,9 @@
 // Every operand travels as a bound parameter. NULL follows Go where SQL would surprise: [Ne] and [NotIn] hold for a row
 // that is NULL, and [Eq] with a nil pointer finds such rows.
 //
-// [With] loads a relation of what is found.
+// [With] loads a relation of what is found. [Join], [Any] and their like ask for what other tables hold; an [Expr] is what
+// the database computes, and [Put] puts it into a result that is no entity. [ApplyFilters] makes a clause of what a client
+// has sent.
 //
 // The same predicates say which rows an update or a deletion by criteria meets, and an [Assignment] what it sets:
 //
