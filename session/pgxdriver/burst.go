@@ -263,15 +263,11 @@ func (b *burst) hand(s step, cells [][]byte) error {
 	}
 	row := slices.Grow(b.st.row[:0], len(cells))[:len(cells)]
 	for j, read := range s.entry.readers(types, s.prepared) {
-		row[j] = value.Value{}
 		if cells[j] == nil {
-			continue
-		}
-		v, err := read(cells[j])
-		if err != nil {
+			row[j] = value.Value{}
+		} else if err := read(cells[j], &row[j]); err != nil {
 			return &fault.Error{Kind: fault.Internal, Op: opRun, Err: fmt.Errorf("column %q: %w", columns[j].name, err)}
 		}
-		row[j] = v
 	}
 	b.st.row = row
 	b.delivered = true

@@ -265,7 +265,7 @@ func (c *conn) Release() {
 			return err
 		}
 		c.restore(pc)
-		if st, ok := pc.CustomData()[stateKey].(*state); ok && c.lent {
+		if st := keptOf(pc); st != nil && c.lent {
 			st.level = levelUnknown
 		}
 		if !isIdle(pc) {
