@@ -94,6 +94,7 @@ func (r *keyRead) ask(s *Session, op string, b *burst) error {
 		st := r.x.get
 		st.Args = r.k
 		b.add(st, r)
+		b.one = len(b.stmts) == 1
 		return nil
 	}
 	q := r.q

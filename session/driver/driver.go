@@ -64,6 +64,9 @@ const (
 	Read Access = iota
 	// Write: a transaction that may write. On a database with one writer this is that writer.
 	Write
+	// ReadOne: one statement that reads the row of a key, outside a transaction. It is over so soon that a database with one
+	// writer can lend that one where nobody else wants it: what it wrote last it need not read again.
+	ReadOne
 )
 
 // Conn is one lent connection. It is used by one goroutine at a time.
