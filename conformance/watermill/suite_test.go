@@ -1,8 +1,6 @@
 package watermill
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"strings"
@@ -26,54 +24,59 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type run struct {
 	name     string
 	features tests.Features
-	// skips are the tests that the suite skips then, and why.
+	// skips are the tests that the suite skips then, with the reasons.
 	skips map[string]string
 }
 
-// Reasons for skips.
+// Why a test is skipped.
 const (
-	notKept   = "a message that was handled is deleted: there is nothing for a group that subscribes later"
-	noRestart = "the database is not this test's to restart: conformance/chaos restarts one of its own"
-	notOnce   = "the suite has no version of it for exactly-once delivery: it runs without"
+	notKept   = "a message that was handled is gone: a group gets what is published after it has subscribed"
+	noRestart = "it races with itself, and restarts a server that others use: conformance/chaos restarts one of its own"
+	notOnce   = "the suite has it for at least once only, where it is run"
+	noOrder   = "only messages of one key are in order"
 )
 
+// runs are all of them. What is true of urutu is set: that every message with a key is in order with those of its key,
+// whoever subscribes, is shown where messages with one payload have one key.
 var runs = []run{
 	{
-		name:     "exactly once",
-		features: tests.Features{ConsumerGroups: true, GuaranteedOrder: true, Persistent: true, ExactlyOnceDelivery: true},
-		skips: map[string]string{
-			"TestNewSubscriberReceivesOldMessages": notKept,
-			"TestReconnect":                        noRestart,
-			"TestContinueAfterSubscribeClose":      notOnce,
-			"TestConcurrentClose":                  notOnce,
+		"exactly once",
+		tests.Features{ConsumerGroups: true, GuaranteedOrder: true, Persistent: true, ExactlyOnceDelivery: true},
+		map[string]string{
+			"TestNewSubscriberReceivesOldMessages": notKept, "TestReconnect": noRestart,
+			"TestContinueAfterSubscribeClose": notOnce, "TestConcurrentClose": notOnce,
 		},
 	},
 	{
-		name:     "at least once",
-		features: tests.Features{ConsumerGroups: true, GuaranteedOrder: true, Persistent: true},
-		skips: map[string]string{
-			"TestNewSubscriberReceivesOldMessages": notKept,
-			"TestReconnect":                        noRestart,
+		"at least once",
+		tests.Features{ConsumerGroups: true, GuaranteedOrder: true, Persistent: true},
+		map[string]string{"TestNewSubscriberReceivesOldMessages": notKept, "TestReconnect": noRestart},
+	},
+	{
+		"without keys",
+		tests.Features{ConsumerGroups: true, Persistent: true},
+		map[string]string{
+			"TestNewSubscriberReceivesOldMessages": notKept, "TestReconnect": noRestart,
+			"TestPublishSubscribeInOrder": noOrder, "TestNoAck": noOrder,
 		},
 	},
 }
 
-// TestPubSub is Watermill's suite.
+// TestPubSub is Watermill's suite, at the size that it has with -short unless URUTU_WATERMILL=full.
 func TestPubSub(t *testing.T) {
 	for _, d := range urututest.Databases() {
-		t.Run(string(d), func(t *testing.T) {
-			for _, r := range runs {
-				t.Run(strings.ReplaceAll(r.name, " ", "-"), func(t *testing.T) {
-					if inside() {
-						suite(t, d, r.features)
-						return
-					}
-					for _, problem := range inProcess(t).problems(r.skips) {
-						t.Error(problem)
-					}
-				})
-			}
-		})
+		for _, r := range runs {
+			t.Run(string(d)+" "+r.name, func(t *testing.T) {
+				if inside() {
+					r.features.ForceShort = os.Getenv("URUTU_WATERMILL") != "full"
+					suite(t, d, r.features)
+					return
+				}
+				for _, problem := range inProcess(t).problems(r.skips) {
+					t.Error(problem)
+				}
+			})
+		}
 	}
 }
 
@@ -119,7 +122,3 @@ func open(t *testing.T, d urututest.Database) *session.DB {
 	})
 	return db
 }
-
-var _ = errors.New
-var _ = context.Background
-var _ = os.Getenv
