@@ -178,6 +178,14 @@ func (sqlite) In(b *strings.Builder, expr func(*strings.Builder), first, n int, 
 	return 1
 }
 
+// InFold appends "fold(expr) IN (SELECT ...)" of the list with its case folded.
+func (d sqlite) InFold(b *strings.Builder, expr func(*strings.Builder), first int) {
+	d.Fold(b, expr)
+	b.WriteString(" IN (SELECT " + FoldFunction + "(value) FROM json_each(")
+	number(b, '?', first)
+	b.WriteString("))")
+}
+
 // ColumnType returns the type whose affinity leaves the stored values as they are. The user's own type names are those
 // of another database, and their affinities would change values: what is declared "numeric" is stored as a float.
 func (sqlite) ColumnType(t value.Type, _ string) string {
