@@ -160,6 +160,9 @@ func (d *listing) add(r *renderer, f ListField) error {
 
 // reaches reports whether what is filtered or sorted by is of more tables than the query's own.
 func (r *renderer) reaches(n node) (bool, error) {
+	if n == (nothing{}) {
+		return false, n.render(r)
+	}
 	if n.aggregates() {
 		return false, errors.New("an aggregate of the list's own rows; query.Over is one of what a relation leads to")
 	}

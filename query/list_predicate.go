@@ -25,7 +25,7 @@ func (f *listed) predicate(t test, s sent, zone *time.Location) (p Predicate, as
 		return p, true, err
 	}
 	if f.kind == selectKind {
-		if s, err = s.option(); err != nil || s.blank() {
+		if o, err := s.option(); err != nil || o.blank() {
 			return Predicate{}, false, err
 		}
 	}
