@@ -33,6 +33,9 @@ type Dialect interface {
 	// In appends "expr = ANY(array)" or what stands for it, for n values of a type, the first of which is parameter
 	// number first. It returns the number of parameters that it used: 1 where the values travel as one array.
 	In(b *strings.Builder, expr func(*strings.Builder), first, n int, t value.Type) int
+	// InFold appends that the text which expr appends is one of a list when the case of all is ignored. The list is the one
+	// parameter number first.
+	InFold(b *strings.Builder, expr func(*strings.Builder), first int)
 	// ColumnType returns the type of a column in CREATE TABLE, or native where that is not empty and the database takes
 	// the user's own type names.
 	ColumnType(t value.Type, native string) string

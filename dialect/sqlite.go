@@ -10,6 +10,10 @@ import (
 // SQLite registers: SQLite's own lower() knows ASCII only.
 const FoldFunction = "urutu_fold"
 
+// DecimalCollation is the name of the collation that columns of decimals have on SQLite, and that a driver registers:
+// value.CompareDecimals. SQLite has no exact decimals, and as plain text 9 would be greater than 10.
+const DecimalCollation = "urutu_decimal"
+
 // SQLite returns the dialect of SQLite. A batch is rendered as the statement for one row, which the driver runs for
 // each; the driver also checks how many rows a write affected. It sends a list of values as one text, a JSON array of
 // what each is stored as; a byte string, which JSON does not have, is an array of its hexadecimal digits.
@@ -174,6 +178,14 @@ func (sqlite) In(b *strings.Builder, expr func(*strings.Builder), first, n int, 
 	return 1
 }
 
+// InFold appends "fold(expr) IN (SELECT ...)" of the list with its case folded.
+func (d sqlite) InFold(b *strings.Builder, expr func(*strings.Builder), first int) {
+	d.Fold(b, expr)
+	b.WriteString(" IN (SELECT " + FoldFunction + "(value) FROM json_each(")
+	number(b, '?', first)
+	b.WriteString("))")
+}
+
 // ColumnType returns the type whose affinity leaves the stored values as they are. The user's own type names are those
 // of another database, and their affinities would change values: what is declared "numeric" is stored as a float.
 func (sqlite) ColumnType(t value.Type, _ string) string {
@@ -188,6 +200,8 @@ func (sqlite) ColumnType(t value.Type, _ string) string {
 		return "BLOB"
 	case value.TypeTime:
 		return "DATETIME"
+	case value.TypeDecimal:
+		return "TEXT COLLATE " + DecimalCollation
 	default:
 		return "TEXT"
 	}

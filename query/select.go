@@ -64,9 +64,9 @@ func (q *Select) Limit(n int) {
 	}
 }
 
-// Page makes the query that of one page, in an order that the primary key makes complete.
-func (q *Select) Page(p PageRequest) {
-	q.limit, q.offset = p.PageSize, p.Offset()
+// Part makes the query that of a part of its rows, in an order that the primary key makes complete.
+func (q *Select) Part(w Window) {
+	q.limit, q.offset = w.Size, w.Offset
 	if q.shape != nil {
 		q.orderByResult()
 	} else {
@@ -286,14 +286,13 @@ func (r *renderer) operand(f ref, v value.Value) {
 }
 
 // hide marks the last parameter as secret where f is.
-func (r *renderer) hide(f ref) {
-	if !f.Secret {
-		return
+func (r *renderer) hide(f ref) { r.hideFrom(f, len(r.args)-1) }
+
+// hideFrom marks the parameters from the one at first on as secret where f is.
+func (r *renderer) hideFrom(f ref, first int) {
+	for f.Secret && len(r.secret) < len(r.args) {
+		r.secret = append(r.secret, len(r.secret) >= first)
 	}
-	for len(r.secret) < len(r.args)-1 {
-		r.secret = append(r.secret, false)
-	}
-	r.secret = append(r.secret, true)
 }
 
 // tail renders everything behind FROM.
