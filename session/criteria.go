@@ -92,7 +92,7 @@ func (c *criteria) run(ctx context.Context, w *query.Write) error {
 			"the session has %d objects whose rows this could write, and query.RefuseTracked wants none", len(c.objects)))
 	}
 	if err := s.flush(ctx, c.op, c.emit, driver.Stay); err != nil {
-		return c.beforehand(err)
+		return duringFlush(err, c.op, c.failed)
 	}
 	for _, x := range c.types {
 		s.top.rewrote = append(s.top.rewrote, rewrite{x, c.removes()})
@@ -282,13 +282,14 @@ func (c *criteria) name(e *fault.Error, _ int) {
 	c.x.constraint(e)
 }
 
-// beforehand says of an error that it came from writing what was pending before the statement, and not from it.
-func (c *criteria) beforehand(err error) error {
+// duringFlush says of an error that it came from writing what was pending before a verb's own statement, unless that has
+// failed.
+func duringFlush(err error, op string, own bool) error {
 	e, ok := err.(*fault.Error) //nolint:errorlint // only one that the flush has just made
-	if !ok || e.Entity == "" || c.failed {
+	if !ok || e.Entity == "" || own {
 		return err
 	}
 	out := *e
-	out.Op = c.op + ": during the flush before it"
+	out.Op = op + ": during the flush before it"
 	return &out
 }

@@ -34,6 +34,7 @@ type meta struct {
 	uniques    []unique
 	uniqueCols bits     // of the unique constraints besides the primary key
 	texts      sync.Map // textKey -> *text
+	upserts    sync.Map // upsertKey -> *text
 }
 
 // relation is a relation of a model with both its ends.

@@ -62,6 +62,7 @@ var verbs = map[string]func(ctx context.Context) error{
 		return second(session.UpdateAll[User](ctx, query.Set(&users.Age, 1), query.AllRows))
 	},
 	"DeleteAll": func(ctx context.Context) error { return second(session.DeleteAll[User](ctx, query.AllRows)) },
+	"Upsert":    func(ctx context.Context) error { return second(session.Upsert(ctx, ann())) },
 	"GetMany": func(ctx context.Context) error {
 		_, _, err := session.GetMany[User](ctx, uuid.New())
 		return err
