@@ -83,6 +83,19 @@ type Insert struct {
 	Returning []string
 	// Batch says that the statement takes any number of rows.
 	Batch bool
+	// Conflict, where it is not nil, has a row that is there already updated instead. Never set together with Batch.
+	Conflict *Conflict
+}
+
+// Conflict is what becomes of the row that has the values of a unique key already.
+type Conflict struct {
+	// Target are the key's columns.
+	Target []string
+	// Set are the columns that take the values of the row that would have been inserted. With none, and nothing to
+	// increase, the row stays as it is, and is returned all the same.
+	Set []string
+	// Increase is a column that is increased by one; "" for none.
+	Increase string
 }
 
 // Update describes the update of rows by key. The parameters are, in order: the key's values, the version's old value

@@ -44,6 +44,9 @@ func (d sqlite) Insert(s Insert) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO ")
 	d.Ident(&b, s.Table)
+	if s.Conflict != nil {
+		b.WriteString(" AS x")
+	}
 	if len(s.Columns) == 0 {
 		b.WriteString(" DEFAULT VALUES")
 	} else {
@@ -53,6 +56,7 @@ func (d sqlite) Insert(s Insert) string {
 		list(&b, len(s.Columns), ", ", func(i int) { number(&b, '?', i+1) })
 		b.WriteByte(')')
 	}
+	conflict(&b, s.Conflict, d.Ident)
 	d.returning(&b, s.Returning)
 	return b.String()
 }

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/urutu-go/urutu/dialect"
-	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/value"
 )
@@ -164,21 +163,8 @@ func (q *Select) ByKey(d dialect.Dialect, columns string, keys []value.Value) (T
 // byKey renders everything behind FROM.
 func (r *renderer) byKey(q *Select, keys []value.Value) error {
 	r.write(" WHERE ")
-	own := &r.scope.sources[0]
-	switch k := q.m.Key; {
-	case len(keys) == len(k):
-		for i, f := range k {
-			if i > 0 {
-				r.write(" AND ")
-			}
-			r.column(ref{f, own})
-			r.write(" = ")
-			r.operand(ref{f, own}, keys[i])
-		}
-	case len(k) == 1:
-		r.in(ref{k[0], own}, keys)
-	default:
-		return &fault.Error{Kind: fault.Unsupported, Op: "query.ByKey", Entity: q.m.Name, Message: "a list of composite keys"}
+	if err := r.keys(keys); err != nil {
+		return err
 	}
 	if err := r.more(q, " AND "); err != nil {
 		return err

@@ -231,6 +231,9 @@ func endsWithin(ctx context.Context, d time.Duration) bool {
 // exhausted says that no connection came free in time, and whether this very unit's surroundings hold one.
 func (s *Session) exhausted(op string, kind fault.Kind, message string, cause error) error {
 	message += fmt.Sprintf(" (pool of %d)", s.conn.cfg.PoolSize+s.conn.cfg.MaxOverflow)
+	if s.streams.Load() > 0 {
+		message += "; a session.Stream of this unit holds one"
+	}
 	if s.enclosing(func(outer *Session) bool { return outer.conn == s.conn }) {
 		message += "; this session is nested in a unit of work that may hold one of them itself"
 	}

@@ -244,7 +244,7 @@ func Merge[T any](ctx context.Context, src *T) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	obj, err := s.merge(ctx, op, x, src)
+	obj, err := s.merge(ctx, op, x, src, mayBeNew)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,8 @@ const (
 
 // Conn is one lent connection. It is used by one goroutine at a time.
 type Conn interface {
-	// Run runs the script and hands its results to r, in the order of the statements.
+	// Run runs the script and hands its results to r, in the order of the statements. It calls r on the goroutine that
+	// called it, and does not return before r has: nothing of the connection can be used from within.
 	//
 	// Where the script begins or ends a transaction, Run returns with the connection in or out of it accordingly, and a
 	// failed script leaves a transaction it began itself rolled back. A script that failed inside a transaction begun
