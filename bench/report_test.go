@@ -68,11 +68,11 @@ func TestSVGIsXML(t *testing.T) {
 func TestPageKeepsWhatIsAroundTheTables(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "page.md")
-	if err := os.WriteFile(path, []byte("before\n"+beginMark+"\nold\n"+endMark+"\nafter\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("before\n"+rowMarks.begin+"\nold\n"+rowMarks.end+"\nafter\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := writePage(path, sample()); err != nil {
+		if err := writePage(path, rowMarks, sample().tables()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +80,7 @@ func TestPageKeepsWhatIsAroundTheTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "before\n" + beginMark + "\n" + sample().tables() + endMark + "\nafter\n"
+	want := "before\n" + rowMarks.begin + "\n" + sample().tables() + rowMarks.end + "\nafter\n"
 	if string(text) != want {
 		t.Errorf("the page is\n%s", text)
 	}
