@@ -39,7 +39,7 @@ func TestTables(t *testing.T) {
 	got := sample().tables()
 	for _, want := range []string{
 		"| a < b | 1.0 ms | 0.50 (0.50–0.50) | 2.00 (2.00–2.00) |",
-		"pipeline ≤ 1.15 ✗, pgx ≤ 0.60 ✓ |", // without a delay
+		"pipeline ≤ 1.15 ✗, pgx ≤ 0.60 ✓ |",                 // without a delay
 		"pipeline ≤ 1.15 ✗, pgx ≤ 0.30 ✗ (pipeline 0.25) |", // a trip instead of four
 		"database/sql ≤ 1.15 ✓ |",
 		"| a < b | 1 | 4 |",

@@ -164,7 +164,7 @@ func (st *stream) open(b *burst) (err error) {
 	}
 	st.burst = s.prelude(b)
 	st.script.Statements = st.burst.stmts
-	if st.conn, err = s.borrow(st.ctx, opStream, false); err != nil {
+	if st.conn, err = s.borrow(st.ctx, opStream, driver.Read); err != nil {
 		return err
 	}
 	if st.shared {
