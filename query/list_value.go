@@ -11,8 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
+	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/value"
 )
 
@@ -182,8 +181,8 @@ func (f *listed) plain(s sent) (stored, error) {
 }
 
 func uuidOf(at, text string) (stored, error) {
-	u, err := uuid.Parse(text)
-	if err != nil {
+	u, ok := model.ParseUUID(text)
+	if !ok {
 		return stored{}, refused(at, "must be a UUID")
 	}
 	return stored{Value: value.OfUUID(u)}, nil
