@@ -518,6 +518,18 @@ func TestStreamEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// TestStreamUnderATimeoutForStatements: each portion is there in time, and the whole of them is not.
+func TestStreamUnderATimeoutForStatements(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b backend) {
+		f := withReadings(t, b, 50_000)
+		err := f.Do(t.Context(), func(ctx context.Context) error {
+			return second(streamed(session.Stream[Reading](ctx)))
+		}, uow.Options{StatementTimeout: 5 * time.Millisecond})
+		wantFault(t, err, fault.StatementTimeout)
+		idle(t, f)
+	})
+}
+
 func TestStreamThatFails(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b backend) {
 		f := withReadings(t, b, 600)

@@ -67,7 +67,7 @@ func start(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t, exec.Command(program, args...), &buffer{}, make(chan error, 1)} //nolint:gosec,noctx // this program; stop ends it
+	p := &process{t, exec.Command(program, args...), &buffer{}, make(chan error, 1)} //nolint:gosec // this program; stop ends it
 	p.cmd.Env = append(os.Environ(), variable+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
 	if err := p.cmd.Start(); err != nil {

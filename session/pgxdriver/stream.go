@@ -24,10 +24,10 @@ var (
 // inPortions makes the statement that was queued last a stream: the run that ends the burst so far takes one portion, and
 // the next is asked for behind it.
 func (b *burst) inPortions() {
-	out := b.st.out
-	binary.BigEndian.PutUint32(out[len(out)-4:], portion)
-	b.st.out = append(out, moreMessage...)
-	b.st.steps[len(b.st.steps)-1].streams = true
+	st := b.st
+	binary.BigEndian.PutUint32(st.out[len(st.out)-4:], portion)
+	st.out = append(st.out, moreMessage...)
+	st.steps[len(st.steps)-1].streams = true
 }
 
 // isStream reports whether the script's last statement is a stream.
