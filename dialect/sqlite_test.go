@@ -48,8 +48,8 @@ func TestSQLiteClauses(t *testing.T) {
 		{"locking", lockings(d), ";;;;;;"},
 		{"fold", text(func(b *strings.Builder) { d.Fold(b, appendColumn) }), "urutu_fold(c)"},
 		{"types", columnTypes(d), "unknown TEXT; bool BOOLEAN; int16 INTEGER; int32 INTEGER; int64 INTEGER; uint64 BLOB; float32 REAL; " +
-			"float64 REAL; text TEXT; bytes BLOB; time DATETIME; uuid TEXT; json TEXT; decimal TEXT"},
-		{"native", d.ColumnType(value.TypeDecimal, "numeric(10,2)"), "TEXT"},
+			"float64 REAL; text TEXT; bytes BLOB; time DATETIME; uuid TEXT; json TEXT; decimal TEXT COLLATE urutu_decimal"},
+		{"native", d.ColumnType(value.TypeDecimal, "numeric(10,2)"), "TEXT COLLATE urutu_decimal"},
 		{"serial", serial, "INTEGER PRIMARY KEY AUTOINCREMENT"},
 	})
 	if used != 1 || single != 1 || zero != 0 || !includesKey {
