@@ -131,11 +131,12 @@ func (d sqlite) returning(b *strings.Builder, names []string) {
 	}
 }
 
-// Paging appends LIMIT and OFFSET. SQLite has no OFFSET without a LIMIT; -1 is none.
+// Paging appends LIMIT and OFFSET. SQLite has no OFFSET without a LIMIT; -1 is none. It looks at what is bound to a limit
+// as it plans, and so plans a statement anew whenever it is bound: the plus hides that it is a parameter.
 func (sqlite) Paging(b *strings.Builder, limit, offset func(*strings.Builder)) {
 	switch {
 	case limit != nil:
-		b.WriteString(" LIMIT ")
+		b.WriteString(" LIMIT +")
 		limit(b)
 	case offset != nil:
 		b.WriteString(" LIMIT -1")
