@@ -20,6 +20,7 @@ type Select struct {
 	order         []Sort
 	limit, offset int
 	lock          Lock
+	counting      Counting
 	withDeleted   bool
 	with          []Relation
 	related       []Related // what with resolves to
@@ -64,9 +65,13 @@ func (q *Select) Limit(n int) {
 	}
 }
 
-// Page makes the query that of one page, in an order that the primary key makes complete.
+// Page makes the query that of one page, in an order that the primary key makes complete. Where it peeks, it has a row
+// more.
 func (q *Select) Page(p PageRequest) {
 	q.limit, q.offset = p.PageSize, p.Offset()
+	if q.Counting(CountExact).Peeks() {
+		q.limit++
+	}
 	if q.shape != nil {
 		q.orderByResult()
 	} else {
@@ -200,6 +205,7 @@ type renderer struct {
 	lists  [][]value.Value
 
 	secret []bool
+	varies map[int]bool // the parameters of predicates that are Varying
 }
 
 // newRenderer returns a renderer for a query. Columns have the name of their table before them where there are several.
@@ -322,7 +328,7 @@ func (r *renderer) order(q *Select) error {
 			if err := s.n.render(r); err != nil {
 				return err
 			}
-			r.direction(s.desc, true)
+			r.direction(s.desc, s.first, true)
 			continue
 		}
 		f, err := r.sortField(s)
@@ -330,17 +336,20 @@ func (r *renderer) order(q *Select) error {
 			return err
 		}
 		r.column(f)
-		r.direction(s.desc, f.nullable())
+		r.direction(s.desc, s.first, f.nullable())
 	}
 	return nil
 }
 
-// direction renders which way an order goes.
-func (r *renderer) direction(desc, nullable bool) {
+// direction renders which way an order goes, and where it has what is NULL.
+func (r *renderer) direction(desc, first, nullable bool) {
 	if desc {
 		r.write(" DESC")
 	}
-	if nullable {
+	switch {
+	case nullable && first:
+		r.write(" NULLS FIRST")
+	case nullable:
 		r.write(" NULLS LAST")
 	}
 }

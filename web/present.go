@@ -33,7 +33,11 @@ func presenterAs[D any](out reflect.Type) (presenter, error) {
 		}}, checkEntity[D](out.Elem())
 	case isPage(out):
 		items, _ := out.FieldByName("Items")
-		return presenter{reflect.TypeFor[query.Paginated[D]](), presentPage[D]}, checkEntity[D](items.Type.Elem())
+		page := reflect.TypeFor[query.Paginated[D]]()
+		if strings.HasPrefix(out.Name(), "CursorPage[") {
+			page = reflect.TypeFor[query.CursorPage[D]]()
+		}
+		return presenter{page, func(v any) (any, error) { return presentPage[D](v, page) }}, checkEntity[D](items.Type.Elem())
 	}
 	return presenter{reflect.TypeFor[D](), func(v any) (any, error) {
 		return mapOne[D](reflect.ValueOf(v).Elem())
@@ -78,19 +82,25 @@ func mapItems[D any](items reflect.Value) ([]D, error) {
 	return mapped, nil
 }
 
-// isPage reports whether t is a query.Paginated of anything.
+// isPage reports whether t is a query.Paginated or query.CursorPage of anything.
 func isPage(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && strings.HasPrefix(t.Name(), "Paginated[") && path.Base(t.PkgPath()) == "query"
+	return t.Kind() == reflect.Struct && path.Base(t.PkgPath()) == "query" &&
+		(strings.HasPrefix(t.Name(), "Paginated[") || strings.HasPrefix(t.Name(), "CursorPage["))
 }
 
-func presentPage[D any](v any) (any, error) {
-	page := reflect.ValueOf(v).Elem()
+// presentPage maps the items of a page, and keeps the rest.
+func presentPage[D any](v any, as reflect.Type) (any, error) {
+	page, out := reflect.ValueOf(v).Elem(), reflect.New(as).Elem()
 	items, err := mapItems[D](page.FieldByName("Items"))
 	if err != nil {
 		return nil, err
 	}
-	return query.Paginated[D]{
-		Items: items, Total: page.FieldByName("Total").Int(),
-		Page: int(page.FieldByName("Page").Int()), PageSize: int(page.FieldByName("PageSize").Int()),
-	}, nil
+	for i := range as.NumField() {
+		if name := as.Field(i).Name; name == "Items" {
+			out.Field(i).Set(reflect.ValueOf(items))
+		} else {
+			out.Field(i).Set(page.FieldByName(name))
+		}
+	}
+	return out.Interface(), nil
 }
