@@ -61,6 +61,8 @@ type Features struct {
 	DeferrableConstraints bool
 	// DeferrableUnique: unique constraints too.
 	DeferrableUnique bool
+	// Estimates: EXPLAIN (FORMAT JSON) says how many rows the planner expects.
+	Estimates bool
 	// OneWriter: one transaction writes at a time, and it says so as it begins.
 	OneWriter bool
 	// Isolation: the levels above READ COMMITTED can be asked for. Where it is false the only level is serializable.

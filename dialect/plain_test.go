@@ -24,7 +24,7 @@ func TestFeatures(t *testing.T) {
 		d    dialect.Dialect
 		want dialect.Features
 	}{
-		{dialect.Postgres(), dialect.Features{Pipeline: true, Arrays: true, Returning: true, Locking: true, DeferrableConstraints: true, DeferrableUnique: true, Isolation: true}},
+		{dialect.Postgres(), dialect.Features{Pipeline: true, Arrays: true, Returning: true, Locking: true, DeferrableConstraints: true, DeferrableUnique: true, Estimates: true, Isolation: true}},
 		{dialect.SQLite(), dialect.Features{Returning: true, DeferrableConstraints: true, OneWriter: true}},
 		{dialect.Plain(), dialect.Features{LastID: true, DeferrableConstraints: true, OneWriter: true}},
 	} {

@@ -24,7 +24,7 @@ func (postgres) Name() string { return "postgres" }
 func (postgres) Features() Features {
 	return Features{
 		Pipeline: true, Arrays: true, Returning: true, Locking: true, DeferrableConstraints: true,
-		DeferrableUnique: true, Isolation: true,
+		DeferrableUnique: true, Estimates: true, Isolation: true,
 	}
 }
 

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"reflect"
+
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/internal/model"
 )
@@ -16,10 +18,18 @@ func (p Predicate) apply(q *Select) {
 
 // Sort is one level of an order.
 type Sort struct {
-	col  column
-	key  *model.Field // set instead of col by OrderByKey
-	n    node         // or an expression
-	desc bool
+	col   column
+	key   *model.Field // set instead of col by OrderByKey
+	n     node         // or an expression
+	typ   reflect.Type // of the expression
+	desc  bool
+	first bool // NULL comes first
+}
+
+// NullsFirst is s with NULL before everything else instead of behind it.
+func (s Sort) NullsFirst() Sort {
+	s.first = true
+	return s
 }
 
 func (s Sort) apply(q *Select) {

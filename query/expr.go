@@ -92,10 +92,10 @@ func (e Expr[V]) LtTo(other Expr[V]) Predicate { return between(e.node(), " < ",
 func (e Expr[V]) LeTo(other Expr[V]) Predicate { return between(e.node(), " <= ", other.node()) }
 
 // Asc orders by the expression, smallest first and NULL last.
-func (e Expr[V]) Asc() Sort { return Sort{n: e.node()} }
+func (e Expr[V]) Asc() Sort { return Sort{n: e.node(), typ: reflect.TypeFor[V]()} }
 
 // Desc orders by the expression, greatest first and NULL last.
-func (e Expr[V]) Desc() Sort { return Sort{n: e.node(), desc: true} }
+func (e Expr[V]) Desc() Sort { return Sort{n: e.node(), typ: reflect.TypeFor[V](), desc: true} }
 
 func (e Expr[V]) compare(op operator, v V) Predicate {
 	if c, ok := e.n.(column); ok {

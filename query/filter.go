@@ -114,7 +114,7 @@ func planFilter(m *model.Model, t reflect.Type, at []int) (plan []filterRule, er
 		index := slices.Concat(at, []int{i})
 		column, tagged := sf.Tag.Lookup("filter")
 		switch {
-		case column == "-", !sf.IsExported() && !sf.Anonymous, sf.Type == pageRequestType: // which page is no filter
+		case column == "-", !sf.IsExported() && !sf.Anonymous, sf.Type == pageRequestType, sf.Type == cursorRequestType: // which page is no filter
 			continue
 		case sf.Anonymous && sf.Type.Kind() == reflect.Struct && !tagged:
 			inner, err := planFilter(m, sf.Type, index)
@@ -167,6 +167,8 @@ func FilterName(sf reflect.StructField) string {
 var (
 	criterionType   = reflect.TypeFor[criterion]()
 	pageRequestType = reflect.TypeFor[PageRequest]()
+
+	cursorRequestType = reflect.TypeFor[CursorRequest]()
 )
 
 // optional is an entity.Opt of any type.

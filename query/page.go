@@ -54,22 +54,36 @@ func (p PageRequest) Normalize() (PageRequest, error) {
 type Paginated[T any] struct {
 	// Items are the items on the page, empty past the end.
 	Items []T `json:"items" nullable:"false"`
-	// Total is the number of items on all pages, the same on every page, past the end too.
+	// Total is the number of items on all pages, the same on every page, past the end too; -1 where it is not known.
 	Total int64 `json:"total"`
 	// Page and PageSize are those of the request, with its defaults applied.
 	Page     int `json:"page"`
 	PageSize int `json:"page_size"`
+	// Precision says what Total is where it is not exact, and HasNext whether there is a page behind this one, where the
+	// query asked for less than an exact total: see [Counting].
+	Precision Precision `json:"precision,omitempty" enum:"at_least,estimated,unknown"`
+	HasNext   *bool     `json:"has_next,omitempty"`
 }
 
 // Transform maps the items of a page and keeps the rest. The first error ends it.
 func Transform[T, U any](p Paginated[T], f func(T) (U, error)) (Paginated[U], error) {
-	out := Paginated[U]{Items: make([]U, len(p.Items)), Total: p.Total, Page: p.Page, PageSize: p.PageSize}
-	for i, item := range p.Items {
+	items, err := transform(p.Items, f)
+	if err != nil {
+		return Paginated[U]{}, err
+	}
+	return Paginated[U]{
+		Items: items, Total: p.Total, Page: p.Page, PageSize: p.PageSize, Precision: p.Precision, HasNext: p.HasNext,
+	}, nil
+}
+
+func transform[T, U any](items []T, f func(T) (U, error)) ([]U, error) {
+	out := make([]U, len(items))
+	for i, item := range items {
 		u, err := f(item)
 		if err != nil {
-			return Paginated[U]{}, err
+			return nil, err
 		}
-		out.Items[i] = u
+		out[i] = u
 	}
 	return out, nil
 }

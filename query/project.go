@@ -150,13 +150,6 @@ func (q *Select) ProjectionTypes() []value.Type {
 	return types
 }
 
-// CountProjection renders the number of rows that a projection has without its limit and offset.
-func (q *Select) CountProjection(d dialect.Dialect) (Text, error) {
-	t, err := q.project(d, false)
-	t.SQL = "SELECT count(*) FROM (" + t.SQL + ") AS c"
-	return t, err
-}
-
 // project renders a projection: whole, or without what makes no difference to how many rows it has.
 func (q *Select) project(d dialect.Dialect, whole bool) (Text, error) {
 	if len(q.with) > 0 || q.lock != 0 {
@@ -260,7 +253,7 @@ func (r *renderer) sortOf(q *Select, out []node, s Sort) error {
 	} else if err := n.render(r); err != nil {
 		return err
 	}
-	r.direction(s.desc, true)
+	r.direction(s.desc, s.first, true)
 	return nil
 }
 

@@ -19,6 +19,7 @@ type Select struct {
 	order         []Sort
 	limit, offset int
 	lock          Lock
+	counting      Counting
 	withDeleted   bool
 	with          []Relation
 	related       []Related // what with resolves to
@@ -63,9 +64,13 @@ func (q *Select) Limit(n int) {
 	}
 }
 
-// Part makes the query that of a part of its rows, in an order that the primary key makes complete.
+// Part makes the query that of a part of its rows, in an order that the primary key makes complete. Where it peeks, it has
+// a row more.
 func (q *Select) Part(w Window) {
 	q.limit, q.offset = w.Size, w.Offset
+	if q.Counting(CountExact).Peeks() {
+		q.limit++
+	}
 	if q.shape != nil {
 		q.orderByResult()
 	} else {
@@ -186,6 +191,7 @@ type renderer struct {
 	lists  [][]value.Value
 
 	secret []bool
+	varies map[int]bool // the parameters of predicates that are Varying
 }
 
 // newRenderer returns a renderer for a query. Columns have the name of their table before them where there are several.
@@ -307,7 +313,7 @@ func (r *renderer) order(q *Select) error {
 			if err := s.n.render(r); err != nil {
 				return err
 			}
-			r.direction(s.desc, true)
+			r.direction(s.desc, s.first, true)
 			continue
 		}
 		f, err := r.sortField(s)
@@ -315,17 +321,20 @@ func (r *renderer) order(q *Select) error {
 			return err
 		}
 		r.column(f)
-		r.direction(s.desc, f.nullable())
+		r.direction(s.desc, s.first, f.nullable())
 	}
 	return nil
 }
 
-// direction renders which way an order goes.
-func (r *renderer) direction(desc, nullable bool) {
+// direction renders which way an order goes, and where it has what is NULL.
+func (r *renderer) direction(desc, first, nullable bool) {
 	if desc {
 		r.write(" DESC")
 	}
-	if nullable {
+	switch {
+	case nullable && first:
+		r.write(" NULLS FIRST")
+	case nullable:
 		r.write(" NULLS LAST")
 	}
 }

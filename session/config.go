@@ -62,6 +62,10 @@ type Config struct {
 	// by then: with synchronous_commit or fsync off, with SQLite's synchronous below FULL. Publishing, and starting a
 	// worker, is fault.Misconfigured there. Without it, the log has a warning.
 	Durable bool
+	// CursorKeys are the secrets that cursors of lists are sealed with (see [Seek]), of at least 32 bytes each. The first one
+	// seals, all open: to change it, put the new one before it. Defaults to a random one, whose cursors are refused by other
+	// processes and after a restart; the log then has a warning once a cursor is made.
+	CursorKeys []string
 	// Logger takes the echo and what happens while nobody waits. Defaults to slog.Default().
 	Logger *slog.Logger
 	// Observer sees units, scripts and waits for connections. Defaults to none.

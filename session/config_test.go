@@ -288,7 +288,7 @@ func TestPromise50_environment(t *testing.T) { // not parallel: it sets the proc
 	for name, v := range map[string]string{
 		"DB_URL": "postgres://localhost/shop", "DB_ECHO": "true", "DB_ECHO_VALUES": "1", "DB_POOL_SIZE": "3", "DB_MAX_OVERFLOW": "-1",
 		"DB_POOL_TIMEOUT": "1500ms", "DB_POOL_RECYCLE": "10m", "DB_READ_ONLY": "false", "DB_STATEMENT_TIMEOUT": "2s",
-		"DB_LOCK_TIMEOUT": "1s", "DB_POOLER": "true", "DB_DURABLE": "true", "DB_ISOLATION": "repeatable read",
+		"DB_LOCK_TIMEOUT": "1s", "DB_POOLER": "true", "DB_DURABLE": "true", "DB_ISOLATION": "repeatable read", "DB_CURSOR_KEYS": "new,old",
 		"DB_WEB_STATS_URL": "sqlite:///stats.db", "DB_WEB_STATS_READ_ONLY": "true", "DB_WEB_STATS_POOL_RECYCLE": "-1s",
 	} {
 		t.Setenv(name, v)
@@ -305,7 +305,7 @@ func TestPromise50_environment(t *testing.T) { // not parallel: it sets the proc
 		{
 			URL: "postgres://localhost/shop", Default: true, Echo: true, EchoValues: true, PoolSize: 3, MaxOverflow: -1,
 			PoolTimeout: 1500 * time.Millisecond, PoolRecycle: 10 * time.Minute, StatementTimeout: 2 * time.Second,
-			LockTimeout: time.Second, Pooler: true, Durable: true, Isolation: uow.RepeatableRead,
+			LockTimeout: time.Second, Pooler: true, Durable: true, Isolation: uow.RepeatableRead, CursorKeys: []string{"new", "old"},
 		},
 		{Name: "web_stats", URL: "sqlite:///stats.db", ReadOnly: true, PoolRecycle: -time.Second},
 	}

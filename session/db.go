@@ -16,6 +16,7 @@ import (
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/scope"
 	"github.com/urutu-go/urutu/internal/timeout"
+	"github.com/urutu-go/urutu/query"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/uow"
 )
@@ -43,6 +44,9 @@ type connection struct {
 	locals sync.Map // reflect.Type -> a pointer to it
 	ids    idSource
 	waits  *timeout.Group // nil where a wait for a connection may take forever
+
+	cursors     *query.CursorKeys
+	warnCursors sync.Once // that their key is a random one
 }
 
 // Open opens the connections and makes a round trip on each, so that a wrong address is known at once. Exactly one
@@ -76,6 +80,10 @@ func (db *DB) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	cursors, err := query.NewCursorKeys(cfg.CursorKeys...)
+	if err != nil {
+		return cfg.misconfigured(err)
+	}
 	pool, err := drv.Open(ctx, driver.Config{
 		Name: string(cfg.Name), URL: cfg.URL, Adopt: cfg.Connector,
 		MaxOpen: cfg.PoolSize + cfg.MaxOverflow, MaxIdle: cfg.PoolSize, MaxLifetime: cfg.PoolRecycle,
@@ -84,7 +92,7 @@ func (db *DB) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return &fault.Error{Kind: fault.KindOf(err), Op: "session.Open", Connection: string(cfg.Name), Err: err}
 	}
-	c := &connection{cfg: cfg, pool: pool, d: pool.Dialect(), marker: markerInsert(pool.Dialect())}
+	c := &connection{cfg: cfg, pool: pool, d: pool.Dialect(), marker: markerInsert(pool.Dialect()), cursors: cursors}
 	if cfg.PoolTimeout > 0 {
 		c.waits = timeout.New(cfg.PoolTimeout)
 	}

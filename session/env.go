@@ -31,6 +31,7 @@ type environment struct {
 	LockTimeout      time.Duration `env:"LOCK_TIMEOUT"`
 	Pooler           bool          `env:"POOLER"`
 	Durable          bool          `env:"DURABLE"`
+	CursorKeys       []string      `env:"CURSOR_KEYS"`
 }
 
 // isolation is an isolation level as its name in SQL: "repeatable read".
@@ -48,8 +49,8 @@ func (i *isolation) UnmarshalText(text []byte) error {
 }
 
 // FromEnv reads the connections that the environment describes: DB_URL and DB_POOL_SIZE, DB_ECHO and so on for the
-// default one, DB_ANALYTICS_URL and its like for one named "analytics". Durations are written as Go does: 30s, and
-// isolation levels as SQL does: repeatable read. A variable that cannot be read is fault.Misconfigured naming it, never
+// default one, DB_ANALYTICS_URL and its like for one named "analytics". Durations are written as Go does: 30s,
+// isolation levels as SQL does: repeatable read, and cursor keys with commas between them. A variable that cannot be read is fault.Misconfigured naming it, never
 // its value. With none set it returns no connection.
 func FromEnv(drivers ...driver.Driver) ([]Config, error) {
 	vars := env.ToMap(os.Environ())
@@ -65,6 +66,7 @@ func FromEnv(drivers ...driver.Driver) ([]Config, error) {
 			Echo: e.Echo, EchoValues: e.EchoValues, PoolSize: e.PoolSize, MaxOverflow: e.MaxOverflow,
 			PoolTimeout: e.PoolTimeout, PoolRecycle: e.PoolRecycle, ReadOnly: e.ReadOnly, Isolation: uow.Isolation(e.Isolation),
 			StatementTimeout: e.StatementTimeout, LockTimeout: e.LockTimeout, Pooler: e.Pooler, Durable: e.Durable,
+			CursorKeys: e.CursorKeys,
 		})
 	}
 	return cfgs, nil

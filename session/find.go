@@ -47,8 +47,10 @@ func Exists[T any](ctx context.Context, clauses ...query.Clause) (bool, error) {
 }
 
 // Page returns one page of what Find would return without a limit, and the number of rows on all pages, in one round
-// trip where the database pipelines. The primary key is appended to the order, so that no row is on two pages. A page out
-// of bounds is fault.BadRequest; one past the end has no items and the true total.
+// trip where the database pipelines; a clause asks for less than that number, which is cheaper: see [query.Counting]. The
+// primary key is appended to the order, so that no row is on two pages. A page out of bounds is fault.BadRequest; one past
+// the end has no items and the true total. Rows and total are those of one moment where the unit's isolation is REPEATABLE
+// READ; without that a row that comes or goes between the two may be in one of them only.
 func Page[T any](ctx context.Context, page query.PageRequest, clauses ...query.Clause) (query.Paginated[*T], error) {
 	const op = "session.Page"
 	var none query.Paginated[*T]
@@ -61,19 +63,28 @@ func Page[T any](ctx context.Context, page query.PageRequest, clauses ...query.C
 		return none, err
 	}
 	defer s.leave(ctx)
-	total, rows := countRead[T](clauses), &rowsRead[T]{read: of[T](clauses), part: page.Window()}
-	if _, err := s.read(ctx, op, []reader{total, rows}); err != nil {
-		return none, entityError(err, rows.x)
+	rows := &rowsRead[T]{read: of[T](clauses)}
+	t := rows.paged(page.Window())
+	if err := s.readPage(ctx, op, rows, t); err != nil {
+		return none, err
 	}
-	return query.Paginated[*T]{Items: rows.objs, Total: total.v.Int(), Page: page.Page, PageSize: page.PageSize}, nil
+	return paginated(page, rows.objs, &rows.paging, t)
 }
 
 // rowsRead reads the rows that clauses describe.
 type rowsRead[T any] struct {
 	read
-	part query.Window // unless it has no size, which rows are read, in an order that the key makes complete
-	rows *loader
-	objs []*T
+	paging // which rows are read, in an order that the key makes complete, unless it has no size
+	rows   *loader
+	objs   []*T
+}
+
+// paged makes the read that of a part of the rows, and returns the read of how many rows there are.
+func (r *rowsRead[T]) paged(part query.Window) *total {
+	if r.invalid == nil {
+		r.paging.of(part, r.query())
+	}
+	return &total{read: r.read, counting: r.counting}
 }
 
 // firstRead reads one row, and there has to be one.
@@ -98,9 +109,20 @@ func (r *rowsRead[T]) ask(s *Session, op string, b *burst) error {
 	return err
 }
 
-func (r *rowsRead[T]) found(obj any, _ *entry)       { r.objs = append(r.objs, obj.(*T)) }
-func (r *rowsRead[T]) row(cells []value.Value) error { return r.rows.row(cells) }
-func (r *rowsRead[T]) objects() []unsafe.Pointer     { return pointers(r.objs) }
+func (r *rowsRead[T]) row(cells []value.Value) error {
+	if !r.keeps(len(r.objs)) {
+		return nil
+	}
+	return r.rows.row(cells)
+}
+
+func (r *rowsRead[T]) found(obj any, _ *entry)   { r.objs = append(r.objs, obj.(*T)) }
+func (r *rowsRead[T]) objects() []unsafe.Pointer { return pointers(r.objs) }
+
+func (r *rowsRead[T]) whole() bool {
+	_, end := r.seen(len(r.objs))
+	return end
+}
 
 func (r *rowsRead[T]) verdict(s *Session, op string) error {
 	if r.must && len(r.objs) == 0 {

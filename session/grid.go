@@ -15,7 +15,8 @@ import (
 //		return session.Grid(ctx, orderList, req, query.Eq(&orders.TenantID, tenantOf(ctx)))
 //	}
 //
-// What the request must not ask for is fault.BadRequest: see [query.List.Grid].
+// A [query.Counting] among the clauses says whether the rows of all pages are counted; where their number is not known, it
+// is -1, which the grid takes for unknown. What the request must not ask for is fault.BadRequest: see [query.List.Grid].
 func Grid[T any](
 	ctx context.Context, list *query.List[T], req query.GridRequest, clauses ...query.Clause,
 ) (query.GridPage[*T], error) {
@@ -31,13 +32,18 @@ func Grid[T any](
 	}
 	defer s.leave(ctx)
 	clauses = append([]query.Clause{list.Grid(req)}, clauses...)
-	total, rows := countRead[T](clauses), &rowsRead[T]{read: of[T](clauses), part: part}
-	if _, err := s.read(ctx, op, []reader{total, rows}); err != nil {
-		return none, unasked(op, entityError(err, rows.x))
+	rows := &rowsRead[T]{read: of[T](clauses)}
+	t := rows.paged(part)
+	if err := s.readPage(ctx, op, rows, t); err != nil {
+		return none, unasked(op, err)
 	}
-	n := total.v.Int()
+	seen, end := rows.seen(len(rows.objs))
+	n, _, err := rows.counting.Settle(t.v, seen, end)
+	if err != nil {
+		return none, err
+	}
 	behind := int64(part.Offset + len(rows.objs))
-	return query.GridPage[*T]{Rows: rows.objs, RowCount: n, PageInfo: query.GridPageInfo{HasNextPage: behind < n}}, nil
+	return query.GridPage[*T]{Rows: rows.objs, RowCount: n, PageInfo: query.GridPageInfo{HasNextPage: behind < n || rows.more}}, nil
 }
 
 // unasked makes an error of a database about a value one of the request, which it came with: what a column's own type does

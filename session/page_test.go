@@ -38,7 +38,11 @@ func TestPromise49_pages(t *testing.T) {
 					if got.Total != 10 || got.Page != page || got.PageSize != 4 || len(got.Items) != want {
 						t.Errorf("page %d: %d items, %+v", page, len(got.Items), got)
 					}
-					if n := len(f.trips()); n != 1 {
+					exchanges := 1
+					if page == 0 && b.name != "postgres" {
+						exchanges = 2 // the only page would need no count
+					}
+					if n := len(f.trips()); n != exchanges {
 						t.Errorf("page %d: %d exchanges", page, n)
 					}
 					for _, u := range got.Items {

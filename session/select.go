@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"unsafe"
 
-	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/query"
@@ -51,19 +50,22 @@ func SelectPage[D, T any](ctx context.Context, page query.PageRequest, clauses .
 		return none, err
 	}
 	defer s.leave(ctx)
-	total, rows := &projectionCount{counted: projectionOf[D, T](clauses)}, projectionOf[D, T](clauses)
-	rows.part = page.Window()
-	if _, err := s.read(ctx, op, []reader{total, rows}); err != nil {
-		return none, entityError(err, rows.x)
+	rows := projectionOf[D, T](clauses)
+	if rows.invalid == nil {
+		rows.paging.of(page.Window(), rows.q)
 	}
-	return query.Paginated[D]{Items: rows.list, Total: total.v.Int(), Page: page.Page, PageSize: page.PageSize}, nil
+	t := &total{read: rows.read, counting: rows.counting}
+	if err := s.readPage(ctx, op, rows, t); err != nil {
+		return none, err
+	}
+	return paginated(page, rows.list, &rows.paging, t)
 }
 
 // projection reads rows into structs that are no entities.
 type projection[D any] struct {
 	read
+	paging
 	shape *model.Model
-	part  query.Window
 	list  []D
 	op    string
 }
@@ -91,6 +93,9 @@ func (r *projection[D]) ask(_ *Session, op string, b *burst) error {
 }
 
 func (r *projection[D]) row(cells []value.Value) error {
+	if !r.keeps(len(r.list)) {
+		return nil
+	}
 	r.list = append(r.list, *new(D))
 	base := unsafe.Pointer(&r.list[len(r.list)-1])
 	for i, f := range r.shape.Fields {
@@ -103,29 +108,7 @@ func (r *projection[D]) row(cells []value.Value) error {
 	return nil
 }
 
-func (r *projection[D]) count(d dialect.Dialect) (query.Text, error) { return r.q.CountProjection(d) }
-
-// counted is a projection of any type.
-type counted interface {
-	reader
-	namer
-	count(d dialect.Dialect) (query.Text, error)
-}
-
-// projectionCount reads how many rows a projection has.
-type projectionCount struct {
-	counted
-	v value.Value
-}
-
-func (r *projectionCount) ask(_ *Session, _ string, b *burst) error {
-	x := r.base().x
-	t, err := r.count(x.d)
-	b.add(x.statement(t, []value.Type{value.TypeInt64}, "count"), r)
-	return err
-}
-
-func (r *projectionCount) row(cells []value.Value) error {
-	r.v = cells[0]
-	return nil
+func (r *projection[D]) whole() bool {
+	_, end := r.seen(len(r.list))
+	return end
 }

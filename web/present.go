@@ -33,10 +33,15 @@ func presenterAs[D any](out reflect.Type) (presenter, error) {
 		}}, checkEntity[D](out.Elem())
 	case isPage(out):
 		items, _ := out.FieldByName("Items")
-		return presenter{reflect.TypeFor[query.Paginated[D]](), presentPage[D]}, checkEntity[D](items.Type.Elem())
+		page := reflect.TypeFor[query.Paginated[D]]()
+		if isOfQuery(out, "CursorPage[") {
+			page = reflect.TypeFor[query.CursorPage[D]]()
+		}
+		return presenter{page, func(v any) (any, error) { return presentPage[D](v, page, "Items") }}, checkEntity[D](items.Type.Elem())
 	case isGridPage(out):
 		rows, _ := out.FieldByName("Rows")
-		return presenter{reflect.TypeFor[query.GridPage[D]](), presentGridPage[D]}, checkEntity[D](rows.Type.Elem())
+		page := reflect.TypeFor[query.GridPage[D]]()
+		return presenter{page, func(v any) (any, error) { return presentPage[D](v, page, "Rows") }}, checkEntity[D](rows.Type.Elem())
 	}
 	return presenter{reflect.TypeFor[D](), func(v any) (any, error) {
 		return mapOne[D](reflect.ValueOf(v).Elem())
@@ -81,8 +86,9 @@ func mapItems[D any](items reflect.Value) ([]D, error) {
 	return mapped, nil
 }
 
-// isPage reports whether t is a query.Paginated of anything, and isGridPage whether it is a query.GridPage.
-func isPage(t reflect.Type) bool { return isOfQuery(t, "Paginated[") }
+// isPage reports whether t is a query.Paginated or query.CursorPage of anything, and isGridPage whether it is a
+// query.GridPage.
+func isPage(t reflect.Type) bool { return isOfQuery(t, "Paginated[") || isOfQuery(t, "CursorPage[") }
 
 func isGridPage(t reflect.Type) bool { return isOfQuery(t, "GridPage[") }
 
@@ -90,25 +96,19 @@ func isOfQuery(t reflect.Type, name string) bool {
 	return t.Kind() == reflect.Struct && strings.HasPrefix(t.Name(), name) && path.Base(t.PkgPath()) == "query"
 }
 
-func presentPage[D any](v any) (any, error) {
-	page := reflect.ValueOf(v).Elem()
-	items, err := mapItems[D](page.FieldByName("Items"))
+// presentPage maps the items of a page, which are in the named field, and keeps the rest.
+func presentPage[D any](v any, as reflect.Type, list string) (any, error) {
+	page, out := reflect.ValueOf(v).Elem(), reflect.New(as).Elem()
+	items, err := mapItems[D](page.FieldByName(list))
 	if err != nil {
 		return nil, err
 	}
-	return query.Paginated[D]{
-		Items: items, Total: page.FieldByName("Total").Int(),
-		Page: int(page.FieldByName("Page").Int()), PageSize: int(page.FieldByName("PageSize").Int()),
-	}, nil
-}
-
-func presentGridPage[D any](v any) (any, error) {
-	page := reflect.ValueOf(v).Elem()
-	rows, err := mapItems[D](page.FieldByName("Rows"))
-	if err != nil {
-		return nil, err
+	for i := range as.NumField() {
+		if name := as.Field(i).Name; name == list {
+			out.Field(i).Set(reflect.ValueOf(items))
+		} else {
+			out.Field(i).Set(page.FieldByName(name))
+		}
 	}
-	return query.GridPage[D]{
-		Rows: rows, RowCount: page.FieldByName("RowCount").Int(), PageInfo: page.FieldByName("PageInfo").Interface().(query.GridPageInfo),
-	}, nil
+	return out.Interface(), nil
 }
