@@ -19,9 +19,11 @@ import (
 
 // Options are how one message is published. The zero value delivers it at once.
 type Options struct {
-	// Delay is how long after now it is delivered, at the earliest. Not together with At.
+	// Delay is how long after the unit's commit it is delivered, at the earliest, by the database's clock. Not together
+	// with At.
 	Delay time.Duration
-	// At is when it is delivered, at the earliest. It is an instant: a time of day in a zone is made one with time.Date.
+	// At is when it is delivered, at the earliest, by the database's clock. It is an instant: a time of day in a zone is made
+	// one with time.Date.
 	At time.Time
 	// Once identifies a message that waits for its time: of those with the same Once, one waits for each destination.
 	// It needs Delay or At.
@@ -63,12 +65,9 @@ func outgoing(ctx context.Context, m message.Message, o Options) (out outbox.Out
 	if out.ID, err = uuid.NewV7(); err != nil {
 		return out, err
 	}
-	out.Type, out.Once, out.Again = m.MessageType(), o.Once, o.Again
+	out.Type, out.At, out.Delay, out.Once, out.Again = m.MessageType(), o.At, o.Delay, o.Once, o.Again
 	if k, ok := m.(message.Keyed); ok {
 		out.Key = k.MessageKey()
-	}
-	if out.At, err = o.time(); err != nil {
-		return out, err
 	}
 	if out.Payload, err = json.Marshal(m); err != nil {
 		return out, fmt.Errorf("encode a message of topic %q: %w", out.Type.Topic, err)
@@ -84,17 +83,4 @@ func outgoing(ctx context.Context, m message.Message, o Options) (out outbox.Out
 		out.Headers = all
 	}
 	return out, nil
-}
-
-// time returns when the message is to be delivered; the zero time for at once.
-func (o Options) time() (time.Time, error) {
-	switch {
-	case o.Delay != 0 && !o.At.IsZero():
-		return time.Time{}, fault.New(fault.Invalid, "a message has a Delay or an At, not both")
-	case o.Delay < 0:
-		return time.Time{}, fault.New(fault.Invalid, "the Delay of a message is negative")
-	case o.Delay > 0:
-		return time.Now().Add(o.Delay), nil
-	}
-	return o.At, nil
 }

@@ -272,7 +272,7 @@ func (e *Engine) purge(ctx context.Context, now time.Time) {
 	e.mu.Lock()
 	for _, d := range e.dests {
 		if l := d.lanes[0]; l != nil && l.safe(now) {
-			x.add(e.home.inbox.purge.with(value.OfInt(int64(d.id)), value.OfTime(now.Add(-e.timing.inbox)), value.OfInt(purgeLimit)), nil)
+			x.add(e.home.inbox.purge.with(value.OfInt(int64(d.id)), value.OfInt(-e.timing.inbox.Microseconds()), value.OfInt(purgeLimit)), nil)
 		}
 	}
 	e.mu.Unlock()

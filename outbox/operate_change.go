@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
@@ -121,7 +120,7 @@ func (s *selection) inLane(p position, column string, ids []int64) {
 
 func retryAgain(d dialect.Dialect, p position, ids []int64, f Filter, touch driver.Statement) []driver.Statement {
 	s := newSelection(d)
-	s.add("UPDATE urutu_message_retry AS r SET parked = false, attempts = 0, deaths = 0, next_at = ?", param{typ: tTime, value: value.OfTime(time.Now())})
+	s.add("UPDATE urutu_message_retry AS r SET parked = false, attempts = 0, deaths = 0, next_at = " + now(d))
 	s.inLane(p, "id", ids)
 	s.where(f)
 	s.add(" RETURNING id")

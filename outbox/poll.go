@@ -79,7 +79,7 @@ type round struct {
 	byID  map[laneID]*look
 	limit int64
 	dues  map[laneID][]*Delivery
-	later map[laneID]time.Time
+	later map[laneID]time.Duration // until the next retry
 	moved int64
 	more  bool   // a lane has more than was asked for
 	next  uint64 // the number of the next transaction
@@ -95,19 +95,19 @@ type laneID struct {
 // more.
 func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
 	now := time.Now()
-	r := &round{byID: map[laneID]*look{}, dues: map[laneID][]*Delivery{}, later: map[laneID]time.Time{}}
+	r := &round{byID: map[laneID]*look{}, dues: map[laneID][]*Delivery{}, later: map[laneID]time.Duration{}}
 	e.mu.Lock()
 	due := e.begin(r, now)
 	moves := e.moves(now)
 	e.mu.Unlock()
 	if len(moves) > 0 {
-		if err := e.move(ctx, r, moves, now); err != nil {
+		if err := e.move(ctx, r, moves); err != nil {
 			e.endRound(r, err)
 			return 0, false, err
 		}
 	}
 	if len(r.looks) > 0 {
-		e.ask(r, due, now)
+		e.ask(r, due)
 		err = e.db.Run(ctx, "outbox.Poll", driver.Read, &r.Script, r)
 	}
 	n = e.endRound(r, err)
@@ -126,11 +126,12 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 			if !l.safe(now) {
 				continue
 			}
-			k := l.begin(now, now.Sub(l.wholeAt) > e.timing.sweep)
+			everything := now.Sub(l.wholeAt) > e.timing.sweep // also retries: the database's clock may have been set
+			k := l.begin(now, everything)
 			k.sweep = k.sweep && (!e.ordered || k.whole)
 			r.looks = append(r.looks, &k)
 			r.byID[laneID{d.id, l.number}] = &k
-			if !l.due.IsZero() && !l.due.After(now) {
+			if everything || !l.due.IsZero() && !l.due.After(now) {
 				k.again, l.due = true, time.Time{}
 				due = append(due, &k)
 			}
@@ -141,7 +142,7 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 
 // ask renders the round: first what came after the hints, then, which is a later snapshot, what came late before them.
 // What a retry holds back is asked for before the sweep that it is left out of.
-func (e *Engine) ask(r *round, due []*look, now time.Time) {
+func (e *Engine) ask(r *round, due []*look) {
 	var sweeps, wholes []*look
 	for _, k := range r.looks {
 		if k.sweep {
@@ -152,7 +153,7 @@ func (e *Engine) ask(r *round, due []*look, now time.Time) {
 			k.blocked = map[string]bool{}
 		}
 	}
-	limit, at := value.OfInt(r.limit), value.OfTime(now)
+	limit := value.OfInt(r.limit)
 	delivered := func(row []value.Value) (*look, *Delivery) {
 		k := r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}]
 		return k, e.delivery(k.lane, row)
@@ -178,14 +179,15 @@ func (e *Engine) ask(r *round, due []*look, now time.Time) {
 		k, m := delivered(row)
 		k.swept = append(k.swept, m)
 	})
-	r.each(e, e.sql.due, due, nil, []value.Value{at, limit}, func(row []value.Value) {
+	// What becomes due in between is in both.
+	r.each(e, e.sql.later, due, nil, nil, func(row []value.Value) {
+		r.later[laneID{int32(row[0].Int()), int16(row[1].Int())}] = time.Duration(row[2].Int()) * time.Microsecond
+	})
+	r.each(e, e.sql.due, due, nil, []value.Value{limit}, func(row []value.Value) {
 		k, m := delivered(row)
 		m.Failures, m.deaths, m.noted = int(row[9].Int()), int(row[10].Int()), true
 		id := laneID{k.lane.dest.id, k.lane.number}
 		r.dues[id] = append(r.dues[id], m)
-	})
-	r.each(e, e.sql.later, due, nil, []value.Value{at}, func(row []value.Value) {
-		r.later[laneID{int32(row[0].Int()), int16(row[1].Int())}] = row[2].Time()
 	})
 }
 
@@ -261,6 +263,7 @@ func (e *Engine) delivery(l *lane, row []value.Value) *Delivery {
 
 // endRound hands out what a round has brought.
 func (e *Engine) endRound(r *round, err error) (n int) {
+	now := time.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id, k := range r.byID {
@@ -270,7 +273,7 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 		}
 		if err != nil {
 			l.fail(k)
-			l.due = time.Now().Add(e.timing.due)
+			l.due = now.Add(e.timing.due)
 			continue
 		}
 		k.full = int64(len(k.swept)) == r.limit
@@ -283,13 +286,15 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 		switch {
 		case int64(len(r.dues[id])) == r.limit: // there may be more of them
 			r.more = r.more || len(ready) > 0
-			l.due = time.Now().Add(e.timing.pollAlone)
+			l.due = now.Add(e.timing.pollAlone)
 		case k.again:
 			l.sawDue = true
 		}
 		ready = append(ready, l.take(k)...)
-		if at, ok := r.later[id]; ok && (l.due.IsZero() || at.Before(l.due)) {
-			l.due = at
+		if until, ok := r.later[id]; ok {
+			if at := now.Add(until); l.due.IsZero() || at.Before(l.due) {
+				l.due = at
+			}
 		}
 		n += len(k.fetched) + len(ready)
 		e.makeReady(l.dest, ready...)
@@ -329,18 +334,21 @@ const moveLimit = 500
 
 // move gives messages whose time has come to their lanes. Nothing is lost where it stops: both sides of a move are one
 // transaction.
-func (e *Engine) move(ctx context.Context, r *round, dests []*destination, now time.Time) error {
+func (e *Engine) move(ctx context.Context, r *round, dests []*destination) error {
 	x := &exchange{}
 	total := int64(0)
+	due := map[*destination]value.Value{}
 	if e.sql.moved != nil {
-		some, err := e.anyDue(ctx, dests, now)
-		if err != nil || !some {
+		if err := e.findDue(ctx, dests, due); err != nil || len(due) == 0 {
 			return err
 		}
 	}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	for _, d := range dests {
-		args := []value.Value{value.OfInt(int64(d.id)), value.OfTime(now), value.OfInt(moveLimit)}
+		args := []value.Value{value.OfInt(int64(d.id)), value.OfInt(moveLimit)}
+		if e.sql.moved != nil {
+			args = append(args, due[d])
+		}
 		x.count(e.sql.move.with(args...), func(n int64) {
 			total += n
 			if n == moveLimit {
@@ -356,12 +364,12 @@ func (e *Engine) move(ctx context.Context, r *round, dests []*destination, now t
 	return err
 }
 
-// anyDue reports whether a message waits whose time has come, so that a database with one writer is not taken for
-// nothing.
-func (e *Engine) anyDue(ctx context.Context, dests []*destination, now time.Time) (some bool, err error) {
+// findDue finds the destinations with a message whose time has come, and the time by which that is so: a database with one
+// writer is not taken for nothing.
+func (e *Engine) findDue(ctx context.Context, dests []*destination, due map[*destination]value.Value) error {
 	x := &exchange{}
 	for _, d := range dests {
-		x.add(e.sql.waiting.with(value.OfInt(int64(d.id)), value.OfTime(now)), func([]value.Value) { some = true })
+		x.add(e.sql.waiting.with(value.OfInt(int64(d.id))), func(row []value.Value) { due[d] = row[0] })
 	}
-	return some, e.db.Run(ctx, "outbox.Move", driver.Read, &x.Script, x)
+	return e.db.Run(ctx, "outbox.Move", driver.Read, &x.Script, x)
 }

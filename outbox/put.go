@@ -29,8 +29,10 @@ type Outgoing struct {
 	Headers message.Headers
 	// Payload is what its handlers decode.
 	Payload []byte
-	// At is when it is to be delivered; the zero time for at once.
-	At time.Time
+	// At is when it is to be delivered; the zero time for at once. Delay is the same as a distance from the commit, by the
+	// database's clock. Not both.
+	At    time.Time
+	Delay time.Duration
 	// Once identifies a message that waits for its time, for each destination; "" for none.
 	Once string
 	// Again says what happens where one with the same Once waits already.
@@ -74,19 +76,30 @@ func Put(ctx context.Context, m Outgoing) error {
 			return err
 		}
 	}
-	row, err := contentRow(m.ID, m.Type.Topic, m.Key, message.Envelope{Version: m.Type.Version, Headers: m.Headers}, m.Payload)
+	row, err := home.contentRow(ctx, m.ID, m.Type.Topic, m.Key, message.Envelope{Version: m.Type.Version, Headers: m.Headers}, m.Payload)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, op, err)
 	}
-	if m.At.IsZero() {
-		err = session.StageFor(ctx, &home.now, row...)
+	if m.waits() {
+		err = session.StageFor(ctx, home.later(m.Again), append(row, m.when(), onceOf(m.Once), value.OfInt(m.Delay.Microseconds()))...)
 	} else {
-		err = session.StageFor(ctx, home.later(m.Again), append(row, value.OfTime(m.At), onceOf(m.Once))...)
+		err = session.StageFor(ctx, &home.now, row...)
 	}
 	if err != nil {
 		return err
 	}
 	return uow.AfterCommit(ctx, home.woken)
+}
+
+// waits reports whether the message waits for its time.
+func (m *Outgoing) waits() bool { return m.Delay > 0 || !m.At.IsZero() }
+
+// when is the time that it was given, null where that is a delay.
+func (m *Outgoing) when() value.Value {
+	if m.At.IsZero() {
+		return value.Value{}
+	}
+	return value.OfTime(m.At)
 }
 
 func onceOf(once string) value.Value {
@@ -111,7 +124,12 @@ func (h *state) check(ctx context.Context, op string, m *Outgoing) error {
 	if err != nil {
 		return fault.Wrap(fault.Invalid, op, err)
 	}
-	if m.Once != "" && m.At.IsZero() {
+	switch {
+	case m.Delay != 0 && !m.At.IsZero():
+		return refuse(op, "%s: a message has a Delay or an At, not both", m.Type.Topic)
+	case m.Delay < 0:
+		return refuse(op, "%s: the Delay of a message is negative", m.Type.Topic)
+	case m.Once != "" && !m.waits():
 		return refuse(op, "%s: only a message that waits for its time can be unique while it waits", m.Type.Topic)
 	}
 	if y := m.At.Year(); !m.At.IsZero() && (y < 1970 || y > 9999) {
@@ -210,17 +228,16 @@ type delayed struct {
 
 var _ session.Writer = (*delayed)(nil)
 
-var delayedTypes = append(slices.Clone(contentTypes), tTime, tText)
+var delayedTypes = append(slices.Clone(contentTypes), tTime, tText, tInt)
 
 func (w *delayed) prepare(d dialect.Dialect) {
-	text := "INSERT INTO urutu_message_delayed (dest, " + content + ", deliver_at, once)" +
-		" SELECT s.dest, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM urutu_message_subscription s WHERE s.topic = ?3"
+	row := "?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?8, " + from(d, "?10") + "), ?9"
 	if !d.Features().OneWriter {
-		text = "INSERT INTO urutu_message_delayed (dest, " + content + ", deliver_at, once)" +
-			" SELECT s.dest, ?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz, ?8::timestamptz, ?9::text" +
-			" FROM urutu_message_subscription s WHERE s.topic = ?3"
+		row = "?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz," +
+			" coalesce(?8::timestamptz, " + from(d, "?10") + "), ?9::text"
 	}
-	w.query = prepare(d, "insert urutu_message_delayed", text+" ORDER BY s.dest ON CONFLICT (dest, once) DO "+w.conflict(d), delayedTypes)
+	w.query = prepare(d, "insert urutu_message_delayed", "INSERT INTO urutu_message_delayed (dest, "+content+", deliver_at, once)"+
+		" SELECT s.dest, "+row+" FROM urutu_message_subscription s WHERE s.topic = ?3 ORDER BY s.dest ON CONFLICT (dest, once) DO "+w.conflict(d), delayedTypes)
 }
 
 // conflict renders what becomes of the message that waits already.

@@ -32,6 +32,7 @@ func prepare(d dialect.Dialect, name, text string, types []value.Type, result ..
 	var b strings.Builder
 	for {
 		before, after, found := strings.Cut(text, "?")
+		before, limit := strings.CutSuffix(before, " LIMIT ")
 		b.WriteString(before)
 		if !found {
 			break
@@ -40,7 +41,12 @@ func prepare(d dialect.Dialect, name, text string, types []value.Type, result ..
 		for len(after) > 0 && after[0] >= '0' && after[0] <= '9' {
 			n, after = 10*n+int(after[0]-'0'), after[1:]
 		}
-		d.Param(&b, n, types[n-1])
+		param := func(b *strings.Builder) { d.Param(b, n, types[n-1]) }
+		if limit {
+			d.Paging(&b, param, nil) // it knows how a limit is bound
+		} else {
+			param(&b)
+		}
 		text = after
 	}
 	return &query{name: name, sql: b.String(), types: types, result: result}
@@ -97,6 +103,34 @@ func micros(d dialect.Dialect) string {
 		return "CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)"
 	}
 	return "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+}
+
+// sqliteTime is SQLite's clock as a column of times has it, which is text. It stands still within a millisecond.
+const sqliteTime = "strftime('%Y-%m-%d %H:%M:%f', 'now'"
+
+// now is the database's clock, as a column of times has it. It stands still within a statement, so that an index can be
+// asked.
+func now(d dialect.Dialect) string {
+	if d.Name() == "sqlite" {
+		return "(" + sqliteTime + ") || '000+00:00')"
+	}
+	return "statement_timestamp()"
+}
+
+// from is the time that is so many microseconds from now, and no earlier.
+func from(d dialect.Dialect, distance string) string {
+	if d.Name() == "sqlite" {
+		return "(" + sqliteTime + ", format('%+.3f seconds', (" + distance + " + 1999) / 1000 / 1000.0)) || '000+00:00')"
+	}
+	return "(statement_timestamp() + " + distance + "::bigint * interval '1 microsecond')"
+}
+
+// until is for how many microseconds a time is not now yet.
+func until(d dialect.Dialect, at string) string {
+	if d.Name() == "sqlite" {
+		return "CAST((unixepoch(" + at + ", 'subsec') - unixepoch('now', 'subsec')) * 1000000 + 1000 AS INTEGER)"
+	}
+	return "ceil(extract(epoch FROM " + at + " - statement_timestamp()) * 1000000)::bigint"
 }
 
 // content are the columns that a message keeps wherever it waits.

@@ -38,7 +38,7 @@ func Receive(ctx context.Context, destination string, batch []Incoming) (fresh i
 	if err != nil {
 		return 0, err
 	}
-	rows, err := h.rows(op, batch)
+	rows, err := h.rows(ctx, op, batch)
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
@@ -51,8 +51,7 @@ func Receive(ctx context.Context, destination string, batch []Incoming) (fresh i
 	if slots := h.now.slots(rows); len(slots) > 0 {
 		x.add(h.now.lock.lists([][]value.Value{nil, ofInts(slots)}, value.OfInt(lockSpace), value.Value{}), nil)
 	}
-	now := value.OfTime(time.Now().UTC().Truncate(time.Microsecond))
-	h.inbox.receive(x, rows, name, now, count)
+	h.inbox.receive(x, rows, name, count)
 	if err := h.db.Run(session.On(ctx, h.name), op, driver.Write, &x.Script, x); err != nil {
 		return 0, err
 	}
@@ -65,7 +64,7 @@ func Receive(ctx context.Context, destination string, batch []Incoming) (fresh i
 }
 
 // rows returns what is stored of a batch, each message once.
-func (h *state) rows(op string, batch []Incoming) (rows []value.Value, err error) {
+func (h *state) rows(ctx context.Context, op string, batch []Incoming) (rows []value.Value, err error) {
 	seen := make(map[[16]byte]bool, len(batch))
 	for i := range batch {
 		m := &batch[i]
@@ -73,7 +72,7 @@ func (h *state) rows(op string, batch []Incoming) (rows []value.Value, err error
 			continue
 		}
 		seen[m.ID] = true
-		row, err := m.row()
+		row, err := h.row(ctx, m)
 		if err != nil {
 			return nil, &fault.Error{Kind: fault.Invalid, Op: op, Message: fmt.Sprintf("message %d of the batch", i+1), Err: err}
 		}
@@ -82,7 +81,7 @@ func (h *state) rows(op string, batch []Incoming) (rows []value.Value, err error
 	return rows, nil
 }
 
-func (m *Incoming) row() ([]value.Value, error) {
+func (h *state) row(ctx context.Context, m *Incoming) ([]value.Value, error) {
 	if err := (message.Type{Topic: m.Topic, Version: m.Version}).Validate(); err != nil {
 		return nil, err
 	}
@@ -92,11 +91,12 @@ func (m *Incoming) row() ([]value.Value, error) {
 	if err := m.Headers.Validate(); err != nil {
 		return nil, err
 	}
-	return contentRow(m.ID, m.Topic, m.Key, message.Envelope{Version: m.Version, Headers: m.Headers}, m.Payload)
+	return h.contentRow(ctx, m.ID, m.Topic, m.Key, message.Envelope{Version: m.Version, Headers: m.Headers}, m.Payload)
 }
 
-// contentRow returns the columns of content.
-func contentRow(id [16]byte, topic, key string, e message.Envelope, payload []byte) ([]value.Value, error) {
+// contentRow returns the columns of content. When the message was published is by the process's clock: nothing is decided
+// by it.
+func (h *state) contentRow(ctx context.Context, id [16]byte, topic, key string, e message.Envelope, payload []byte) ([]value.Value, error) {
 	headers, err := e.Seal()
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func contentRow(id [16]byte, topic, key string, e message.Envelope, payload []by
 	}
 	return []value.Value{
 		value.OfInt(int64(slot % message.Slots)), value.OfUUID(id), value.OfText(topic), k,
-		value.OfBytes(headers), value.OfBytes(payload), value.OfTime(time.Now().UTC().Truncate(time.Microsecond)),
+		value.OfBytes(headers), value.OfBytes(payload), value.OfTime(h.db.Now(ctx).UTC().Truncate(time.Microsecond)),
 	}, nil
 }
 
@@ -121,18 +121,18 @@ func newInbox(d dialect.Dialect) inbox {
 	b := inbox{arrays: d.Features().Arrays}
 	const source = " FROM urutu_message_destination d WHERE d.name = ?8"
 	b.known = prepare(d, "select urutu_message_destination", "SELECT 1 FROM urutu_message_destination WHERE name = ?1", types(tText), tInt)
-	const old = " dest = ?1 AND at < ?2"
+	old := " dest = ?1 AND at < " + from(d, "?2")
 	by := "" // with statistics, SQLite's planner may read all of the table instead of looking up each key
 	if !b.arrays {
 		by = " INDEXED BY urutu_message_inbox_age"
 	}
 	b.purge = prepare(d, "delete urutu_message_inbox", "DELETE FROM urutu_message_inbox"+by+" WHERE"+old+" AND (dest, msg_id) IN"+
-		" (SELECT dest, msg_id FROM urutu_message_inbox WHERE"+old+" ORDER BY at LIMIT ?3)", types(tDest, tTime, tInt))
-	all := slices.Concat(contentTypes, types(tText, tTime))
+		" (SELECT dest, msg_id FROM urutu_message_inbox WHERE"+old+" ORDER BY at LIMIT ?3)", types(tDest, tInt, tInt))
+	all := slices.Concat(contentTypes, types(tText))
 	if b.arrays {
 		b.insert = prepare(d, "receive urutu_message", "WITH v AS (SELECT * FROM unnest(?1::smallint[], ?2::uuid[], ?3::text[], ?4::text[],"+
 			" ?5::bytea[], ?6::bytea[], ?7::timestamptz[]) WITH ORDINALITY AS v("+content+", n)), i AS ("+
-			"INSERT INTO urutu_message_inbox (dest, msg_id, at) SELECT d.id, v.msg_id, ?9::timestamptz FROM v, urutu_message_destination d"+
+			"INSERT INTO urutu_message_inbox (dest, msg_id, at) SELECT d.id, v.msg_id, "+now(d)+" FROM v, urutu_message_destination d"+
 			" WHERE d.name = ?8 ORDER BY v.msg_id ON CONFLICT (dest, msg_id) DO NOTHING RETURNING msg_id)"+
 			" INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.id, (v.slot::int * d.lanes) >> 10, v.slot, v.msg_id, v.topic, v.key,"+
 			" v.headers, v.payload, v.created_at FROM v JOIN i ON i.msg_id = v.msg_id JOIN urutu_message_destination d ON d.name = ?8"+
@@ -141,26 +141,26 @@ func newInbox(d dialect.Dialect) inbox {
 	}
 	b.insert = prepare(d, "receive urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+
 		") SELECT d.id, (?1 * d.lanes) >> 10, ?1, ?2, ?3, ?4, ?5, ?6, ?7"+source+
-		" AND NOT EXISTS (SELECT 1 FROM urutu_message_inbox i WHERE i.dest = d.id AND i.msg_id = ?2)", all[:8])
-	b.mark = prepare(d, "insert urutu_message_inbox", "INSERT INTO urutu_message_inbox (dest, msg_id, at) SELECT d.id, ?1, ?3"+
-		" FROM urutu_message_destination d WHERE d.name = ?2 ON CONFLICT (dest, msg_id) DO NOTHING", types(tUUID, tText, tTime))
+		" AND NOT EXISTS (SELECT 1 FROM urutu_message_inbox i WHERE i.dest = d.id AND i.msg_id = ?2)", all)
+	b.mark = prepare(d, "insert urutu_message_inbox", "INSERT INTO urutu_message_inbox (dest, msg_id, at) SELECT d.id, ?1, "+now(d)+
+		" FROM urutu_message_destination d WHERE d.name = ?2 ON CONFLICT (dest, msg_id) DO NOTHING", types(tUUID, tText))
 	return b
 }
 
 // receive adds the statements that store the rows, unless they were received before: whether a row was written decides,
 // and no error does.
-func (b *inbox) receive(x *exchange, rows []value.Value, destination, now value.Value, count func(int64)) {
+func (b *inbox) receive(x *exchange, rows []value.Value, destination value.Value, count func(int64)) {
 	n := len(contentTypes)
 	if b.arrays {
-		lists := make([][]value.Value, n+2)
+		lists := make([][]value.Value, n+1)
 		for i, v := range rows {
 			lists[i%n] = append(lists[i%n], v)
 		}
-		x.count(b.insert.lists(lists, append(make([]value.Value, n), destination, now)...), count)
+		x.count(b.insert.lists(lists, append(make([]value.Value, n), destination)...), count)
 		return
 	}
 	for ; len(rows) > 0; rows = rows[n:] {
 		x.count(b.insert.with(append(rows[:n:n], destination)...), count)
-		x.add(b.mark.with(rows[1], destination, now), nil)
+		x.add(b.mark.with(rows[1], destination), nil)
 	}
 }

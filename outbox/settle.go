@@ -82,8 +82,7 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 		pause = policy.pause(failures)
 	}
 	overtake := policy.Skip || m.Key == ""
-	at := time.Now().Add(pause)
-	switch written, err := e.note(m, f, noting{failures: failures, at: at, parked: parked}); {
+	switch written, err := e.note(m, f, noting{failures: failures, pause: pause, parked: parked}); {
 	case err != nil:
 		e.putBack(m, errors.Join(f.Err, err))
 		return
@@ -103,7 +102,7 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	defer e.mu.Unlock()
 	l := m.lane
 	next := l.leave(m, overtake)
-	if !parked && (l.due.IsZero() || at.Before(l.due)) {
+	if at := time.Now().Add(pause); !parked && (l.due.IsZero() || at.Before(l.due)) {
 		l.due = at
 	}
 	if next != nil && !l.lost {
@@ -117,7 +116,7 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 // noting is what is written down of a message beside a failure.
 type noting struct {
 	failures int
-	at       time.Time // when it is tried again
+	pause    time.Duration // until it is tried again
 	parked   bool
 	deaths   int // it is in hand, and this is how often its process has died if it does now
 }
@@ -132,7 +131,7 @@ func (e *Engine) note(m *Delivery, f Failure, n noting) (written bool, err error
 	owner, epoch := m.lane.owner()
 	st := e.sql.retry.with(
 		value.OfInt(int64(m.lane.dest.id)), value.OfInt(int64(m.lane.number)), value.OfInt(m.id), key, value.OfInt(int64(n.failures)),
-		value.OfTime(n.at), value.OfBool(n.parked), value.OfText(string(f.Reason)), value.OfText(printable(f.Err)), value.OfTime(time.Now()),
+		value.OfInt(n.pause.Microseconds()), value.OfBool(n.parked), value.OfText(string(f.Reason)), value.OfText(printable(f.Err)),
 		value.OfInt(int64(n.deaths)), value.OfUUID(owner), value.OfInt(epoch),
 	)
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, maxOutage) {

@@ -53,9 +53,9 @@ func (s *statements) reading(d dialect.Dialect) {
 		fenced + "?5 AND m.id NOT IN (SELECT value FROM json_each(?6)) AND NOT" + waits + " ORDER BY m.id LIMIT ?7"
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
 	due := "SELECT " + messageColumns + ", r.attempts, r.deaths" + retried +
-		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= ?3 ORDER BY r.next_at, r.id LIMIT ?4"
-	later := "SELECT r.dest, r.lane, min(r.next_at) FROM urutu_message_retry r" +
-		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at > ?3 GROUP BY r.dest, r.lane"
+		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= " + now(d) + " ORDER BY r.next_at, r.id LIMIT ?3"
+	later := "SELECT r.dest, r.lane, " + until(d, "min(r.next_at)") + " FROM urutu_message_retry r" +
+		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at > " + now(d) + " GROUP BY r.dest, r.lane"
 	if s.arrays {
 		each := func(from, columns, text string) string {
 			text = strings.NewReplacer("?1", "h.dest", "?2", "h.lane").Replace(text)
@@ -70,9 +70,9 @@ func (s *statements) reading(d dialect.Dialect) {
 	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt, tInt), messageTypes...)
 	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt), messageTypes...)
 	s.blocked = prepare(d, "select urutu_message_retry", blocked, types(tDest, tSmall), tDest, tSmall, tText)
-	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tTime, tInt),
+	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tInt),
 		append(messageTypes[:len(messageTypes):len(messageTypes)], tDest, tDest)...)
-	s.later = prepare(d, "select urutu_message_retry", later, types(tDest, tSmall, tTime), tDest, tSmall, tTime)
+	s.later = prepare(d, "select urutu_message_retry", later, types(tDest, tSmall), tDest, tSmall, tInt)
 	if s.arrays {
 		// age() counts from the next transaction's number, which the snapshot's xmax is not: that is the one after the last
 		// transaction that has ended.
@@ -111,11 +111,12 @@ func (s *statements) leasing(d dialect.Dialect) {
 func (s *statements) writing(d dialect.Dialect) {
 	const columns = "dest, lane, id, topic, key, attempts, next_at, parked, reason, last_error, failed_at, deaths"
 	const owned = " FROM urutu_message m JOIN urutu_message_lane l ON l.dest = m.dest AND l.lane = m.lane" +
-		" WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = ?3 AND l.owner = ?12 AND l.epoch = ?13"
-	retry := "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11" + owned
+		" WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = ?3 AND l.owner = ?11 AND l.epoch = ?12"
+	next := from(d, "?6")
+	retry := "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4, ?5, " + next + ", ?7, ?8, ?9, " + now(d) + ", ?10" + owned
 	if s.arrays {
-		retry = "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4::text, ?5::int, ?6::timestamptz," +
-			" ?7::boolean, ?8::text, ?9::text, ?10::timestamptz, ?11::int" + owned +
+		retry = "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4::text, ?5::int, " + next +
+			", ?7::boolean, ?8::text, ?9::text, " + now(d) + ", ?10::int" + owned +
 			// Whoever is just deleting the message has done so before, and whoever takes the lane sees the note: else it could
 			// outlive its message, and block the key for ever.
 			" FOR UPDATE OF m FOR SHARE OF l"
@@ -125,7 +126,7 @@ func (s *statements) writing(d dialect.Dialect) {
 		set += ", " + c + " = excluded." + c
 	}
 	s.retry = prepare(d, "insert urutu_message_retry", retry+" ON CONFLICT (dest, lane, id) DO UPDATE SET "+set[2:],
-		types(tDest, tSmall, tInt, tText, tDest, tTime, tBool, tText, tText, tTime, tDest, tUUID, tInt))
+		types(tDest, tSmall, tInt, tText, tDest, tInt, tBool, tText, tText, tDest, tUUID, tInt))
 	s.acquit = prepare(d, "update urutu_message_retry", "UPDATE urutu_message_retry SET deaths = deaths - 1 WHERE dest = ?1 AND lane = ?2 AND id = ?3"+
 		" AND deaths > 0 AND EXISTS (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.owner = ?4 AND l.epoch = ?5)",
 		types(tDest, tSmall, tInt, tUUID, tInt))
@@ -138,25 +139,26 @@ func (s *statements) writing(d dialect.Dialect) {
 			"SELECT (SELECT m.ctid FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = u.id) FROM unnest(?3) AS u(id)))",
 			types(tDest, tSmall, tInt))
 		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE id IN (SELECT id"+
-			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 ORDER BY deliver_at, id LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING *)"+
+			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+" ORDER BY deliver_at, id LIMIT ?2 FOR UPDATE SKIP LOCKED) RETURNING *)"+
 			" INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot::int * n.lanes) >> 10, "+content+
 			" FROM d JOIN urutu_message_destination n ON n.id = d.dest WHERE pg_current_xact_id() IS NOT NULL ORDER BY d.deliver_at, d.id",
-			types(tDest, tTime, tInt))
+			types(tDest, tInt))
 		return
 	}
 	s.forget = prepare(d, "delete urutu_message_retry",
 		"DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND id IN (SELECT value FROM json_each(?3))", types(tDest, tSmall, tInt))
 	s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND id IN (SELECT value FROM json_each(?3))",
 		types(tDest, tSmall, tInt))
+	// What is deleted is what was inserted, by a time that was asked for before.
 	s.move = prepare(d, "move urutu_message_delayed", "INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot * n.lanes) >> 10, "+
 		content+" FROM urutu_message_delayed d JOIN urutu_message_destination n ON n.id = d.dest"+
-		" WHERE d.dest = ?1 AND d.deliver_at <= ?2 ORDER BY d.deliver_at, d.id LIMIT ?3", types(tDest, tTime, tInt))
+		" WHERE d.dest = ?1 AND d.deliver_at <= ?3 ORDER BY d.deliver_at, d.id LIMIT ?2", types(tDest, tInt, tTime))
 	s.waiting = prepare(d, "select urutu_message_delayed",
-		"SELECT 1 FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 LIMIT 1", types(tDest, tTime), tInt)
+		"SELECT "+now(d)+" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+" LIMIT 1", types(tDest), tTime)
 	// With statistics, the planner may read all that waits instead of looking up each number.
 	s.moved = prepare(d, "delete urutu_message_delayed", "DELETE FROM urutu_message_delayed INDEXED BY urutu_message_delayed_due"+
-		" WHERE dest = ?1 AND deliver_at <= ?2 AND id IN"+
-		" (SELECT id FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?2 ORDER BY deliver_at, id LIMIT ?3)", types(tDest, tTime, tInt))
+		" WHERE dest = ?1 AND deliver_at <= ?3 AND id IN"+
+		" (SELECT id FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?3 ORDER BY deliver_at, id LIMIT ?2)", types(tDest, tInt, tTime))
 }
 
 // exchange is a script under construction, and what takes its results.

@@ -63,7 +63,7 @@ func (e *Engine) attempt(d *destination, m *Delivery) error {
 		return &Failure{Reason: Crashed, Park: true, Err: errCrashed}
 	}
 	if m.probe {
-		written, err := e.note(m, Failure{Reason: Crashed, Err: errCrashed}, noting{failures: m.Failures, at: time.Now(), deaths: m.deaths + 1})
+		written, err := e.note(m, Failure{Reason: Crashed, Err: errCrashed}, noting{failures: m.Failures, deaths: m.deaths + 1})
 		switch {
 		case err != nil:
 			return err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
@@ -165,6 +166,14 @@ func (db *DB) Logger(ctx context.Context) *slog.Logger {
 		return c.cfg.Logger
 	}
 	return slog.Default()
+}
+
+// Now is the time by the clock of the connection that ctx chose with [On]: see [Config.Clock].
+func (db *DB) Now(ctx context.Context) time.Time {
+	if c, ok := db.find(Name(scope.From(ctx).Connection)); ok {
+		return c.cfg.Clock()
+	}
+	return time.Now()
 }
 
 // Durable reports whether the connection that ctx chose with [On] was opened with [Config.Durable].

@@ -9,28 +9,28 @@ import (
 
 // paging is what the read of a page by its number knows of it.
 type paging struct {
-	page     *query.PageRequest // nil for what is no page
+	part     query.Window // of no size for what is no page
 	counting query.Counting
 	more     bool // there is a row behind the page
 }
 
-// of makes a read that of one page of q.
-func (p *paging) of(page *query.PageRequest, q *query.Select) {
-	p.page, p.counting = page, q.Counting(query.CountExact)
+// of makes a read that of a part of q.
+func (p *paging) of(part query.Window, q *query.Select) {
+	p.part, p.counting = part, q.Counting(query.CountExact)
 }
 
 // keeps reports whether a row is on the page, where n were read before it.
 func (p *paging) keeps(n int) bool {
-	p.more = p.page != nil && n == p.page.PageSize
+	p.more = p.part.Size > 0 && n == p.part.Size
 	return !p.more
 }
 
 // first implements pageReader.
-func (p *paging) first() bool { return p.page.Page == 0 }
+func (p *paging) first() bool { return p.part.Offset == 0 }
 
 // seen returns how many rows there are, as far as the page tells that has n of them, and whether those are all.
 func (p *paging) seen(n int) (rows int64, end bool) {
-	before := p.page.Offset()
+	before := p.part.Offset
 	if n == 0 && before > 0 {
 		return 0, false // past the end
 	}
@@ -38,7 +38,7 @@ func (p *paging) seen(n int) (rows int64, end bool) {
 	if p.more {
 		rows++
 	}
-	return rows, n < p.page.PageSize || p.counting.Peeks() && !p.more
+	return rows, n < p.part.Size || p.counting.Peeks() && !p.more
 }
 
 // pageReader is the read of a page.
@@ -84,8 +84,8 @@ func (s *Session) readPage(ctx context.Context, op string, page pageReader, t *t
 }
 
 // paginated is the page of items that was read.
-func paginated[T any](items []T, p *paging, t *total) (query.Paginated[T], error) {
-	out := query.Paginated[T]{Items: items, Page: p.page.Page, PageSize: p.page.PageSize}
+func paginated[T any](page query.PageRequest, items []T, p *paging, t *total) (query.Paginated[T], error) {
+	out := query.Paginated[T]{Items: items, Page: page.Page, PageSize: page.PageSize}
 	seen, end := p.seen(len(items))
 	var err error
 	if out.Total, out.Precision, err = p.counting.Settle(t.v, seen, end); err != nil {

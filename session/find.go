@@ -64,25 +64,25 @@ func Page[T any](ctx context.Context, page query.PageRequest, clauses ...query.C
 	}
 	defer s.leave(ctx)
 	rows := &rowsRead[T]{read: of[T](clauses)}
-	t := rows.paged(&page)
+	t := rows.paged(page.Window())
 	if err := s.readPage(ctx, op, rows, t); err != nil {
 		return none, err
 	}
-	return paginated(rows.objs, &rows.paging, t)
+	return paginated(page, rows.objs, &rows.paging, t)
 }
 
 // rowsRead reads the rows that clauses describe.
 type rowsRead[T any] struct {
 	read
-	paging // reads one page, in an order that the key makes complete
+	paging // which rows are read, in an order that the key makes complete, unless it has no size
 	rows   *loader
 	objs   []*T
 }
 
-// paged makes the read that of one page, and returns the read of how many rows there are.
-func (r *rowsRead[T]) paged(page *query.PageRequest) *total {
+// paged makes the read that of a part of the rows, and returns the read of how many rows there are.
+func (r *rowsRead[T]) paged(part query.Window) *total {
 	if r.invalid == nil {
-		r.paging.of(page, r.query())
+		r.paging.of(part, r.query())
 	}
 	return &total{read: r.read, counting: r.counting}
 }
@@ -99,8 +99,8 @@ func (r *rowsRead[T]) ask(s *Session, op string, b *burst) error {
 	switch {
 	case r.must:
 		q.Limit(1)
-	case r.page != nil:
-		q.Page(*r.page)
+	case r.part.Size > 0:
+		q.Part(r.part)
 	}
 	r.objs = []*T{}
 	r.rows = s.loader(b, r.x, op, q, r.found)

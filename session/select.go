@@ -52,13 +52,13 @@ func SelectPage[D, T any](ctx context.Context, page query.PageRequest, clauses .
 	defer s.leave(ctx)
 	rows := projectionOf[D, T](clauses)
 	if rows.invalid == nil {
-		rows.paging.of(&page, rows.q)
+		rows.paging.of(page.Window(), rows.q)
 	}
 	t := &total{read: rows.read, counting: rows.counting}
 	if err := s.readPage(ctx, op, rows, t); err != nil {
 		return none, err
 	}
-	return paginated(rows.list, &rows.paging, t)
+	return paginated(page, rows.list, &rows.paging, t)
 }
 
 // projection reads rows into structs that are no entities.
@@ -83,8 +83,8 @@ func projectionOf[D, T any](clauses []query.Clause) *projection[D] {
 }
 
 func (r *projection[D]) ask(_ *Session, op string, b *burst) error {
-	if r.page != nil {
-		r.q.Page(*r.page)
+	if r.part.Size > 0 {
+		r.q.Part(r.part)
 	}
 	r.list, r.op = []D{}, op
 	t, err := r.q.Projection(r.x.d)

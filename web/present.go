@@ -34,10 +34,14 @@ func presenterAs[D any](out reflect.Type) (presenter, error) {
 	case isPage(out):
 		items, _ := out.FieldByName("Items")
 		page := reflect.TypeFor[query.Paginated[D]]()
-		if strings.HasPrefix(out.Name(), "CursorPage[") {
+		if isOfQuery(out, "CursorPage[") {
 			page = reflect.TypeFor[query.CursorPage[D]]()
 		}
-		return presenter{page, func(v any) (any, error) { return presentPage[D](v, page) }}, checkEntity[D](items.Type.Elem())
+		return presenter{page, func(v any) (any, error) { return presentPage[D](v, page, "Items") }}, checkEntity[D](items.Type.Elem())
+	case isGridPage(out):
+		rows, _ := out.FieldByName("Rows")
+		page := reflect.TypeFor[query.GridPage[D]]()
+		return presenter{page, func(v any) (any, error) { return presentPage[D](v, page, "Rows") }}, checkEntity[D](rows.Type.Elem())
 	}
 	return presenter{reflect.TypeFor[D](), func(v any) (any, error) {
 		return mapOne[D](reflect.ValueOf(v).Elem())
@@ -82,21 +86,25 @@ func mapItems[D any](items reflect.Value) ([]D, error) {
 	return mapped, nil
 }
 
-// isPage reports whether t is a query.Paginated or query.CursorPage of anything.
-func isPage(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && path.Base(t.PkgPath()) == "query" &&
-		(strings.HasPrefix(t.Name(), "Paginated[") || strings.HasPrefix(t.Name(), "CursorPage["))
+// isPage reports whether t is a query.Paginated or query.CursorPage of anything, and isGridPage whether it is a
+// query.GridPage.
+func isPage(t reflect.Type) bool { return isOfQuery(t, "Paginated[") || isOfQuery(t, "CursorPage[") }
+
+func isGridPage(t reflect.Type) bool { return isOfQuery(t, "GridPage[") }
+
+func isOfQuery(t reflect.Type, name string) bool {
+	return t.Kind() == reflect.Struct && strings.HasPrefix(t.Name(), name) && path.Base(t.PkgPath()) == "query"
 }
 
-// presentPage maps the items of a page, and keeps the rest.
-func presentPage[D any](v any, as reflect.Type) (any, error) {
+// presentPage maps the items of a page, which are in the named field, and keeps the rest.
+func presentPage[D any](v any, as reflect.Type, list string) (any, error) {
 	page, out := reflect.ValueOf(v).Elem(), reflect.New(as).Elem()
-	items, err := mapItems[D](page.FieldByName("Items"))
+	items, err := mapItems[D](page.FieldByName(list))
 	if err != nil {
 		return nil, err
 	}
 	for i := range as.NumField() {
-		if name := as.Field(i).Name; name == "Items" {
+		if name := as.Field(i).Name; name == list {
 			out.Field(i).Set(reflect.ValueOf(items))
 		} else {
 			out.Field(i).Set(page.FieldByName(name))

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/urutu-go/urutu/session"
@@ -11,19 +12,15 @@ import (
 
 const hour = time.Hour
 
-// jumpOfClocks sets a clock by an hour. The clocks of the processes are set forward, all of them. The database's is set
-// either way: nobody can tell that from its leases having ended an hour ago, or ending in an hour.
+// jumpOfClocks sets clocks by an hour. Each process's is right afterwards, or an hour ahead or behind, until the next
+// jump. The database's is set either way: nobody can tell that from its leases having ended an hour ago, or ending in an hour.
 func (r *Rig) jumpOfClocks(ctx context.Context, name string) {
 	jump := -hour
 	if chance(0.5) {
 		jump = hour
-		r.mu.Lock()
-		r.clock += hour
-		now := r.clock
-		r.mu.Unlock()
-		for _, s := range r.slots {
-			s.tell("clock "+now.String(), false)
-		}
+	}
+	for _, s := range r.slots {
+		s.set(time.Duration(rand.IntN(3)-1) * hour)
 	}
 	err := r.db.Do(ctx, func(ctx context.Context) error {
 		for _, text := range []string{
@@ -41,9 +38,10 @@ func (r *Rig) jumpOfClocks(ctx context.Context, name string) {
 	}
 }
 
-// ahead is by how much the clocks of the processes are ahead.
-func (r *Rig) ahead() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.clock.String()
+// set sets the clock of a process, and of those that follow it.
+func (s *slot) set(ahead time.Duration) {
+	s.mu.Lock()
+	s.ahead = ahead
+	s.mu.Unlock()
+	s.tell("clock "+ahead.String(), false)
 }

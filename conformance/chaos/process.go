@@ -23,8 +23,9 @@ type slot struct {
 	index int
 	proxy *wireproxy.Proxy // its way to a server; nil for a file
 
-	mu      sync.Mutex // protects what follows
-	number  int        // of incarnations
+	mu      sync.Mutex    // protects what follows
+	number  int           // of incarnations
+	ahead   time.Duration // by how much its clock is
 	process *process
 	ended   bool // no further one comes
 }
@@ -57,7 +58,7 @@ func (s *slot) spawn() error {
 		return err
 	}
 	p.cmd = exec.Command(program, "-test.run=^$") //nolint:gosec,noctx // it is this program, and lives until it is told
-	p.cmd.Env = append(os.Environ(), envRole+"="+s.role, envName+"="+p.name, envURL+"="+s.url(p.name), envAhead+"="+s.rig.ahead(), envFile+"="+s.file(p.name))
+	p.cmd.Env = append(os.Environ(), envRole+"="+s.role, envName+"="+p.name, envURL+"="+s.url(p.name), envAhead+"="+s.ahead.String(), envFile+"="+s.file(p.name))
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = log, log, orphanless()
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err

@@ -61,7 +61,6 @@ type Rig struct {
 	found     []string
 	cycles    map[string]int
 	takeovers []takeover
-	clock     time.Duration // by how much the processes' clocks are ahead
 }
 
 // Run runs the rig once, on a new database.

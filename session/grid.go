@@ -1,0 +1,56 @@
+package session
+
+import (
+	"context"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/query"
+)
+
+// Grid answers a grid: the rows of a list that it asks for, and how many there are on all pages, in one round trip where
+// the database pipelines. The clauses beside the request hold whatever it says: who may see a row, and an order behind
+// that of the request. The primary key is appended to the order, so that no row is on two pages.
+//
+//	func gridOrders(ctx context.Context, req query.GridRequest) (query.GridPage[*Order], error) {
+//		return session.Grid(ctx, orderList, req, query.Eq(&orders.TenantID, tenantOf(ctx)))
+//	}
+//
+// A [query.Counting] among the clauses says whether the rows of all pages are counted; where their number is not known, it
+// is -1, which the grid takes for unknown. What the request must not ask for is fault.BadRequest: see [query.List.Grid].
+func Grid[T any](
+	ctx context.Context, list *query.List[T], req query.GridRequest, clauses ...query.Clause,
+) (query.GridPage[*T], error) {
+	const op = "session.Grid"
+	var none query.GridPage[*T]
+	part, err := req.Window()
+	if err != nil {
+		return none, err
+	}
+	s, err := enter(ctx, op)
+	if err != nil {
+		return none, err
+	}
+	defer s.leave(ctx)
+	clauses = append([]query.Clause{list.Grid(req)}, clauses...)
+	rows := &rowsRead[T]{read: of[T](clauses)}
+	t := rows.paged(part)
+	if err := s.readPage(ctx, op, rows, t); err != nil {
+		return none, unasked(op, err)
+	}
+	seen, end := rows.seen(len(rows.objs))
+	n, _, err := rows.counting.Settle(t.v, seen, end)
+	if err != nil {
+		return none, err
+	}
+	behind := int64(part.Offset + len(rows.objs))
+	return query.GridPage[*T]{Rows: rows.objs, RowCount: n, PageInfo: query.GridPageInfo{HasNextPage: behind < n || rows.more}}, nil
+}
+
+// unasked makes an error of a database about a value one of the request, which it came with: what a column's own type does
+// not take, such as a text that is none of an enum's.
+func unasked(op string, err error) error {
+	if fault.KindOf(err) != fault.Invalid {
+		return err
+	}
+	return &fault.Error{Kind: fault.BadRequest, Op: op, Message: "a value is none that its field can have", Err: err}
+}
