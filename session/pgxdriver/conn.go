@@ -105,10 +105,11 @@ func (c *conn) oneByOne(ctx context.Context, pc *pgconn.PgConn, s *driver.Script
 	return nil
 }
 
-// isRead reports whether a statement is a plain query.
+// isRead reports whether a statement is a plain query, or asks for the plan of one, which is not run.
 func isRead(s *driver.Statement) bool {
 	const word = "SELECT "
-	return s.Result != nil && !s.Checked && len(s.SQL) > len(word) && strings.EqualFold(s.SQL[:len(word)], word)
+	sql := strings.TrimPrefix(s.SQL, "EXPLAIN (FORMAT JSON) ")
+	return s.Result != nil && !s.Checked && len(sql) > len(word) && strings.EqualFold(sql[:len(word)], word)
 }
 
 // shifted gives the results of a part of a script their places in the whole.

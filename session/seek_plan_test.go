@@ -1,0 +1,180 @@
+package session_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/urutu-go/urutu/entity"
+	"github.com/urutu-go/urutu/query"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/value"
+)
+
+// Trek is a row of a large table with indexes.
+type Trek struct {
+	entity.Serial
+	At   time.Time `db:"at"`
+	Nick *string   `db:"nick"`
+	Kind int       `db:"kind"`
+}
+
+var treks = entity.Columns[Trek]()
+
+// trekOrders are orders that an index of the table serves.
+var trekOrders = map[string][]query.Clause{
+	"the key":                          nil,
+	"a column":                         {query.Asc(&treks.At)},
+	"a column, greatest first":         {query.Desc(&treks.At)},
+	"a column, and the key against it": {query.Desc(&treks.At), query.Asc(&treks.ID)},
+	"behind a filter":                  {query.Eq(&treks.Kind, 3), query.Asc(&treks.At)},
+	"what is NULL in every other row":  {query.Asc(&treks.Nick)},
+	"the same with NULL first":         {query.Desc(&treks.Nick).NullsFirst()},
+}
+
+const trekRows = 20_000
+
+func openTreks(t *testing.T) *fixture {
+	t.Helper()
+	f := open(t, backends[0], sealed)
+	f.do(t, func(ctx context.Context) error {
+		must(t, session.CreateTables(ctx, (*Trek)(nil)))
+		for _, sql := range []string{
+			fmt.Sprintf("INSERT INTO treks (at, nick, kind) SELECT '2026-01-01'::timestamptz + i * interval '1 second', "+
+				"CASE WHEN i %% 2 = 0 THEN 'nick' || i END, i %% 5 FROM generate_series(1, %d) AS i", trekRows),
+			"CREATE INDEX ON treks (at, id)", "CREATE INDEX ON treks (kind, at, id)", "CREATE INDEX ON treks (nick, id)",
+		} {
+			must(t, second(session.From(ctx).ExecContext(ctx, sql)))
+		}
+		return nil
+	})
+	f.do(t, func(ctx context.Context) error { return second(session.From(ctx).ExecContext(ctx, "ANALYZE treks")) })
+	return f
+}
+
+// However far a page is from the first one, the server reads it from an index, and no more rows than there could be on some
+// pages: where a few hundred are left it may find it cheaper to sort those.
+func TestSeek_every_page_is_read_from_an_index(t *testing.T) {
+	t.Parallel()
+	f := openTreks(t)
+	plans := openPlans(t, f)
+	for name, clauses := range trekOrders {
+		page := func(cursor string, size int) (page query.CursorPage[*Trek]) {
+			f.do(t, func(ctx context.Context) (err error) {
+				page, err = session.Seek[Trek](ctx, query.CursorRequest{Cursor: cursor, PageSize: size}, append(slices.Clone(clauses), query.NoTracking)...)
+				return err
+			})
+			return page
+		}
+		places := []string{""}
+		for at := page("", query.MaxPageSize); ; at = page(at.Next, query.MaxPageSize) {
+			places = append(places, at.Prev)
+			if at.Next == "" {
+				break
+			}
+			places = append(places, at.Next)
+		}
+		n := len(places)
+		for _, i := range []int{0, 2, 3, n/2 - 2, n/2 - 1, n / 2, n/2 + 1, n - 2, n - 1} {
+			plans.record(func() { page(places[i], 20) })
+			if touched, wrong := plans.look(t); touched > 500 || wrong != "" {
+				t.Errorf("ordered by %s, page %d of %d: %.0f rows are touched %s\n%s", name, i, n, touched, wrong, plans.text)
+			}
+		}
+	}
+}
+
+// plans shows how the server runs what a fixture sends.
+type plans struct {
+	f    *fixture
+	conn driver.Conn
+	mu   sync.Mutex
+	sent []driver.Statement
+	text string
+}
+
+func openPlans(t *testing.T, f *fixture) *plans {
+	t.Helper()
+	pool, err := f.backend.driver().Open(t.Context(), driver.Config{Name: "plans", URL: f.url, MaxOpen: 1, MaxIdle: 1})
+	must(t, err)
+	conn, err := pool.Acquire(t.Context(), driver.Read)
+	must(t, err)
+	t.Cleanup(func() {
+		conn.Release()
+		must(t, pool.Close())
+	})
+	return &plans{f: f, conn: conn}
+}
+
+// record keeps the statements that are sent while fn runs.
+func (p *plans) record(fn func()) {
+	p.sent, p.text = nil, ""
+	p.f.intercept(func(s *driver.Script, run func() error) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, st := range s.Statements {
+			st.Args = slices.Clone(st.Args)
+			p.sent = append(p.sent, st)
+		}
+		return run()
+	})
+	fn()
+	p.f.intercept(nil)
+}
+
+// look runs what was recorded again, and returns how many rows the server has touched for it, and what else is wrong.
+func (p *plans) look(t *testing.T) (touched float64, wrong string) {
+	t.Helper()
+	for _, st := range p.sent {
+		st.SQL, st.Result = "EXPLAIN (ANALYZE, FORMAT JSON) "+st.SQL, []value.Type{value.TypeText}
+		must(t, p.conn.Run(t.Context(), &driver.Script{Statements: []driver.Statement{st}}, p))
+	}
+	for _, text := range strings.Split(strings.TrimSuffix(p.text, "\x00"), "\x00") {
+		var parsed []struct{ Plan planNode }
+		if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed) != 1 {
+			t.Fatalf("%q: %v", text, err)
+		}
+		n, w := parsed[0].Plan.cost()
+		touched, wrong = touched+n, wrong+w
+	}
+	return touched, wrong
+}
+
+// Row implements driver.Results.
+func (p *plans) Row(_ int, cells []driver.Cell) error {
+	p.text += cells[0].Str() + "\x00"
+	return nil
+}
+
+// Done implements driver.Results.
+func (p *plans) Done(int, int64, int64) error { return nil }
+
+// planNode is a node of a plan.
+type planNode struct {
+	Type      string  `json:"Node Type"`
+	Rows      float64 `json:"Actual Rows"`
+	Filtered  float64 `json:"Rows Removed by Filter"`
+	Rechecked float64 `json:"Rows Removed by Index Recheck"`
+	Plans     []planNode
+}
+
+// cost returns how many rows the scans of a plan touch, and which of them use no index.
+func (n *planNode) cost() (touched float64, wrong string) {
+	if strings.HasSuffix(n.Type, "Scan") {
+		touched = n.Rows + n.Filtered + n.Rechecked
+	}
+	if n.Type == "Seq Scan" {
+		wrong = "by a sequential scan"
+	}
+	for i := range n.Plans {
+		t, w := n.Plans[i].cost()
+		touched, wrong = touched+t, wrong+w
+	}
+	return touched, wrong
+}
