@@ -5,10 +5,12 @@ SECONDS ?= 30
 CLIENTS ?= 32
 FUZZTIME ?= 30s
 MINUTES ?= 5
+xmin: MINUTES = 30
+ONLY ?=
 ROWS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load chaos plans
+.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load chaos plans xmin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,9 +24,13 @@ race: ## the tests of one package, with the race detector: make race PKG=./sessi
 lint: ## gofmt and golangci-lint over every module
 	scripts/lint.sh
 
-bench: ## urutu against its peers: prints the table and puts it into docs/performance.md, with its drawing
+bench: ## urutu against its peers: prints the tables and puts them into docs/performance.md; ONLY=rows or messages does one half
 	@exports=$$(scripts/services.sh) && eval "$$exports" && cd bench && \
-		go run . -page ../docs/performance.md -out ../docs/performance.svg
+		go run . -only "$(ONLY)" -page ../docs/performance.md -out ../docs/performance.svg
+
+xmin: ## messages for MINUTES (30) while an idle transaction holds its snapshot: the last table of docs/performance.md
+	@exports=$$(scripts/services.sh) && eval "$$exports" && cd bench && \
+		go run . -only xmin -hold $(MINUTES)m -page ../docs/performance.md
 
 benchmarks: ## the Go benchmarks of every module, with their allocations
 	@for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench . -benchmem ./...) || exit 1; done

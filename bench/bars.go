@@ -11,15 +11,20 @@ type bar struct {
 	Most    float64 `json:"most"`
 	Is      float64 `json:"is"`
 	Reached bool    `json:"reached"`
+	// Limit is the pipeline's own time, divided by the peer's, where the bar is for a peer that it is compared with too.
+	Limit float64 `json:"limit,omitempty"`
 }
 
-// String prints the bar as the table shows it.
+// String prints the bar as the table shows it. With one that was not reached it says where the limit stands.
 func (b bar) String() string {
-	mark := "✗"
-	if b.Reached {
-		mark = "✓"
+	switch text := fmt.Sprintf("%s ≤ %.2f", b.Peer, b.Most); {
+	case b.Reached:
+		return text + " ✓"
+	case b.Limit > 0:
+		return fmt.Sprintf("%s ✗ (pipeline %.2f)", text, b.Limit)
+	default:
+		return text + " ✗"
 	}
-	return fmt.Sprintf("%s ≤ %.2f %s", b.Peer, b.Most, mark)
 }
 
 // bars returns the bars of a comparison.
@@ -42,9 +47,9 @@ func bars(r *result) []bar {
 	switch {
 	case r.Delay > 0:
 		most := float64(r.figure("urutu").Trips)/float64(r.figure("pgx").Trips) + 0.05
-		out = append(out, r.bar("pgx", most))
+		out = append(out, r.statements(most))
 	case !r.Sync:
-		out = append(out, r.bar("pgx", 0.6))
+		out = append(out, r.statements(0.6))
 	}
 	return out
 }
@@ -52,6 +57,13 @@ func bars(r *result) []bar {
 func (r *result) bar(peer string, most float64) bar {
 	is := r.figure(peer).Ratio.Median
 	return bar{Peer: peer, Most: most, Is: is, Reached: is <= most}
+}
+
+// statements returns a bar against single statements, together with where the pipeline stands against them.
+func (r *result) statements(most float64) bar {
+	b := r.bar("pgx", most)
+	b.Limit = r.figure("pipeline").Time.Seconds() / r.figure("pgx").Time.Seconds()
+	return b
 }
 
 // ahead returns a bar of 1 for each peer.

@@ -71,14 +71,19 @@ func (db *database) fill(ctx context.Context, schemas []string) (err error) {
 	}
 	db.version = db.conn.PgConn().ParameterStatus("server_version")
 	for _, s := range schemas {
-		if _, err := db.conn.Exec(ctx, "CREATE SCHEMA "+s+"; SET search_path TO "+s+"; "+schema); err != nil {
-			return err
-		}
-		if err := db.seed(ctx); err != nil {
+		if err := db.addSchema(ctx, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addSchema makes a schema with filled tables.
+func (db *database) addSchema(ctx context.Context, name string) error {
+	if _, err := db.conn.Exec(ctx, "CREATE SCHEMA "+name+"; SET search_path TO "+name+"; "+schema); err != nil {
+		return err
+	}
+	return db.seed(ctx)
 }
 
 // seed fills the tables of the schema that the connection is in. Nothing but the benchmark vacuums them.

@@ -13,7 +13,12 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Args[1:])
+	var err error
+	if url := os.Getenv(doomed); url != "" {
+		err = serve(ctx, url)
+	} else {
+		err = run(ctx, os.Args[1:])
+	}
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -36,40 +41,107 @@ func quick() plan {
 	}
 }
 
+// options are the command's flags.
+type options struct {
+	only, filter, page, out, results string
+	quick                            bool
+	hold                             time.Duration
+	dir                              string // for files
+}
+
 func run(ctx context.Context, args []string) error {
+	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	isQuick := flags.Bool("quick", false, "do everything once or twice, to see that it works")
-	filter := flags.String("run", "", "only the workloads with `text` in their name")
-	page := flags.String("page", "", "put the tables into this Markdown `file`, between its marks")
-	out := flags.String("out", "", "draw an SVG `file`")
-	results := flags.String("json", "", "write the results to a JSON `file`")
+	flags.BoolVar(&o.quick, "quick", false, "do everything once or twice, to see that it works")
+	flags.StringVar(&o.only, "only", "", "only `rows`, messages, or xmin, which is not part of the whole")
+	flags.StringVar(&o.filter, "run", "", "only the workloads with `text` in their name, or the one measure of messages that has it as its name")
+	flags.StringVar(&o.page, "page", "", "put the tables into this Markdown `file`, between its marks")
+	flags.StringVar(&o.out, "out", "", "draw an SVG `file`")
+	flags.StringVar(&o.results, "json", "", "write the results to a JSON `file`")
+	flags.DurationVar(&o.hold, "hold", time.Minute, "for how long xmin holds a snapshot")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	p := full()
-	if *isQuick {
-		p = quick()
-	}
-	p.filter = *filter
-	p.say = func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 	dir, err := os.MkdirTemp("", "urutu-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b, err := measure(ctx, &p, dir)
+	o.dir = dir
+	switch o.only {
+	case "":
+		return errors.Join(o.rows(ctx), o.messages(ctx))
+	case "rows":
+		return o.rows(ctx)
+	case "messages":
+		return o.messages(ctx)
+	case "xmin":
+		return o.xmin(ctx)
+	}
+	return fmt.Errorf("-only %s: rows, messages or xmin", o.only)
+}
+
+// progress says on standard error what is being done.
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// rows compares reading and writing rows.
+func (o *options) rows(ctx context.Context) error {
+	p := full()
+	if o.quick {
+		p = quick()
+	}
+	p.filter, p.say = o.filter, progress
+	b, err := measure(ctx, &p, o.dir)
 	if err != nil {
 		return err
 	}
-	fmt.Print(b.tables())
-	return errors.Join(writeJSON(*results, b), writePage(*page, b), writeSVG(*out, b))
+	return errors.Join(o.report(rowMarks, b.tables(), "rows", b), writeSVG(o.out, b))
 }
 
-func writeJSON(path string, b *bench) error {
+// messages measures messages.
+func (o *options) messages(ctx context.Context) error {
+	l := fullLoad()
+	if o.quick {
+		l = quickLoad()
+	}
+	l.filter, l.dir, l.say = o.filter, o.dir, progress
+	m, err := measureMessages(ctx, &l)
+	if err != nil {
+		return err
+	}
+	return o.report(messageMarks, m.tables(), "messages", m)
+}
+
+// xmin measures messages while a snapshot is held.
+func (o *options) xmin(ctx context.Context) error {
+	t, version, err := inDatabase(ctx, func(ctx context.Context, db *database) (table, error) {
+		return measureXmin(ctx, o.hold, db, progress)
+	})
+	if err != nil {
+		return err
+	}
+	m := &messages{Version: version, Tables: []table{t}}
+	return o.report(xminMarks, m.tables(), "xmin", m)
+}
+
+// report prints tables and puts them where the flags say. In the file of results each part has a name.
+func (o *options) report(m marks, tables, part string, results any) error {
+	fmt.Print(tables)
+	return errors.Join(writePage(o.page, m, tables), writeJSON(o.results, part, results))
+}
+
+func writeJSON(path, part string, results any) error {
 	if path == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(b, "", "\t")
+	parts := map[string]any{}
+	if old, err := os.ReadFile(path); err == nil {
+		if err := json.Unmarshal(old, &parts); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	parts[part] = results
+	text, err := json.MarshalIndent(parts, "", "\t")
 	if err != nil {
 		return err
 	}

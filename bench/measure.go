@@ -78,11 +78,16 @@ func quartilesOf(v []float64) quartiles {
 	return quartiles{at(0.25), at(0.5), at(0.75)}
 }
 
-// order returns whose turn it is in a round: everybody is first, last and in between, before and after everybody else.
+// order returns whose turn it is in a round. Over 2n rounds everybody is in each place and right behind everybody else
+// equally often (a Williams square), so that nobody always pays for what the same neighbor leaves behind.
 func order(round, n int) []int {
 	turns := make([]int, n)
 	for i := range turns {
-		turns[i] = (round/2 + i) % n
+		place := i / 2
+		if i%2 == 1 {
+			place = n - 1 - place
+		}
+		turns[i] = (round/2 + place) % n
 	}
 	if round%2 == 1 {
 		slices.Reverse(turns)
@@ -90,12 +95,14 @@ func order(round, n int) []int {
 	return turns
 }
 
-// compare has the peers do a workload in rounds, and returns the time of one execution for each peer and round.
+// compare has the peers do a workload in rounds, and returns the time of one execution for each peer and round. Before
+// each turn the garbage of the one before is collected.
 func compare(ctx context.Context, w workload, batch int, peers []peer, d *data, l limits) ([][]time.Duration, error) {
 	times := make([][]time.Duration, len(peers))
 	begin := time.Now()
 	for round := 0; round < l.most && (round < l.least || time.Since(begin) < l.budget); round++ {
 		for _, i := range order(round, len(peers)) {
+			runtime.GC()
 			start := time.Now()
 			for range batch {
 				if err := w.run(ctx, peers[i], d); err != nil {

@@ -80,28 +80,31 @@ func (p *urutuPeer) Modify(ctx context.Context, id uuid.UUID) error {
 }
 
 func (p *urutuPeer) Order(ctx context.Context, customer uuid.UUID, ids []uuid.UUID) error {
-	return p.db.Do(ctx, func(ctx context.Context) error {
-		keys := make([]any, len(ids))
-		for i, id := range ids {
-			keys[i] = id
-		}
-		list, _, err := session.GetMany[Product](ctx, keys...)
-		if err != nil {
-			return err
-		}
-		order := &Order{CustomerID: customer}
-		order.ID = newID()
-		lines := make([]*OrderLine, len(list))
-		for i, product := range list {
-			product.Stock--
-			order.Total += product.Price
-			lines[i] = &OrderLine{OrderID: order.ID, ProductID: product.ID, Quantity: 1, Price: product.Price}
-		}
-		if err := session.Add(ctx, order); err != nil {
-			return err
-		}
-		return session.Add(ctx, lines...)
-	})
+	return p.db.Do(ctx, func(ctx context.Context) error { return placeOrder(ctx, customer, ids) })
+}
+
+// placeOrder is what a unit does that places an order.
+func placeOrder(ctx context.Context, customer uuid.UUID, ids []uuid.UUID) error {
+	keys := make([]any, len(ids))
+	for i, id := range ids {
+		keys[i] = id
+	}
+	list, _, err := session.GetMany[Product](ctx, keys...)
+	if err != nil {
+		return err
+	}
+	order := &Order{CustomerID: customer}
+	order.ID = newID()
+	lines := make([]*OrderLine, len(list))
+	for i, product := range list {
+		product.Stock--
+		order.Total += product.Price
+		lines[i] = &OrderLine{OrderID: order.ID, ProductID: product.ID, Quantity: 1, Price: product.Price}
+	}
+	if err := session.Add(ctx, order); err != nil {
+		return err
+	}
+	return session.Add(ctx, lines...)
 }
 
 func (p *urutuPeer) InsertMany(ctx context.Context, n int) error {

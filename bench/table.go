@@ -10,14 +10,13 @@ import (
 	"time"
 )
 
-// The marks in a page between which the tables stand.
-const (
-	beginMark = "<!-- bench:begin -->"
-	endMark   = "<!-- bench:end -->"
-)
+// marks are lines in a page between which tables stand.
+type marks struct{ begin, end string }
 
-// writePage puts the tables into a page.
-func writePage(path string, b *bench) error {
+var rowMarks = marks{"<!-- bench:begin -->", "<!-- bench:end -->"}
+
+// writePage puts tables into a page.
+func writePage(path string, m marks, tables string) error {
 	if path == "" {
 		return nil
 	}
@@ -25,12 +24,12 @@ func writePage(path string, b *bench) error {
 	if err != nil {
 		return err
 	}
-	before, rest, found := bytes.Cut(text, []byte(beginMark))
-	_, after, closed := bytes.Cut(rest, []byte(endMark))
+	before, rest, found := bytes.Cut(text, []byte(m.begin))
+	_, after, closed := bytes.Cut(rest, []byte(m.end))
 	if !found || !closed {
-		return errors.New(path + " has no marks for the tables")
+		return errors.New(path + " has no marks for the tables: " + m.begin)
 	}
-	page := string(before) + beginMark + "\n" + b.tables() + endMark + string(after)
+	page := string(before) + m.begin + "\n" + tables + m.end + string(after)
 	return os.WriteFile(path, []byte(page), 0o644) //nolint:gosec // a page of the documentation
 }
 

@@ -80,18 +80,18 @@ func (d *data) next(n int) []uuid.UUID {
 // workloads returns all of them, in the order of the table.
 func workloads() []workload {
 	return []workload{
-		{"insert + message", unit, 8, func(ctx context.Context, p peer, _ *data) error { return p.Insert(ctx) }},
-		{"read, change, write + message", unit, 8, func(ctx context.Context, p peer, d *data) error {
+		{"insert + message", unit, 32, func(ctx context.Context, p peer, _ *data) error { return p.Insert(ctx) }},
+		{"read, change, write + message", unit, 32, func(ctx context.Context, p peer, d *data) error {
 			return p.Modify(ctx, d.next(1)[0])
 		}},
-		{"order, 10 lines, 10 stocks", unit, 4, func(ctx context.Context, p peer, d *data) error {
+		{"order, 10 lines, 10 stocks", unit, 8, func(ctx context.Context, p peer, d *data) error {
 			return p.Order(ctx, d.customer, d.next(10))
 		}},
-		{"1,000 updates", unit, 2, func(ctx context.Context, p peer, _ *data) error { return p.UpdateMany(ctx) }},
-		{"64 units at once, pool of 8", unit, 1, func(ctx context.Context, p peer, _ *data) error { return atOnce(ctx, p) }},
-		{"1,000 inserts", bulk, 2, func(ctx context.Context, p peer, _ *data) error { return p.InsertMany(ctx, products) }},
-		{"get by key", tracked, 8, func(ctx context.Context, p peer, d *data) error { return p.Get(ctx, d.next(1)[0]) }},
-		{"get by key, untracked", plain, 8, func(ctx context.Context, p peer, d *data) error {
+		{"1,000 updates", unit, 4, func(ctx context.Context, p peer, _ *data) error { return p.UpdateMany(ctx) }},
+		{"64 units at once, pool of 8", unit, 2, func(ctx context.Context, p peer, _ *data) error { return atOnce(ctx, p) }},
+		{"1,000 inserts", bulk, 4, func(ctx context.Context, p peer, _ *data) error { return p.InsertMany(ctx, products) }},
+		{"get by key", tracked, 64, func(ctx context.Context, p peer, d *data) error { return p.Get(ctx, d.next(1)[0]) }},
+		{"get by key, untracked", plain, 64, func(ctx context.Context, p peer, d *data) error {
 			if u, ok := p.(untracking); ok {
 				return u.GetUntracked(ctx, d.next(1)[0])
 			}

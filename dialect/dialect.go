@@ -33,6 +33,9 @@ type Dialect interface {
 	// In appends "expr = ANY(array)" or what stands for it, for n values of a type, the first of which is parameter
 	// number first. It returns the number of parameters that it used: 1 where the values travel as one array.
 	In(b *strings.Builder, expr func(*strings.Builder), first, n int, t value.Type) int
+	// InFold appends that the text which expr appends is one of a list when the case of all is ignored. The list is the one
+	// parameter number first.
+	InFold(b *strings.Builder, expr func(*strings.Builder), first int)
 	// ColumnType returns the type of a column in CREATE TABLE, or native where that is not empty and the database takes
 	// the user's own type names.
 	ColumnType(t value.Type, native string) string
@@ -80,6 +83,19 @@ type Insert struct {
 	Returning []string
 	// Batch says that the statement takes any number of rows.
 	Batch bool
+	// Conflict, where it is not nil, has a row that is there already updated instead. Never set together with Batch.
+	Conflict *Conflict
+}
+
+// Conflict is what becomes of the row that has the values of a unique key already.
+type Conflict struct {
+	// Target are the key's columns.
+	Target []string
+	// Set are the columns that take the values of the row that would have been inserted. With none, and nothing to
+	// increase, the row stays as it is, and is returned all the same.
+	Set []string
+	// Increase is a column that is increased by one; "" for none.
+	Increase string
 }
 
 // Update describes the update of rows by key. The parameters are, in order: the key's values, the version's old value

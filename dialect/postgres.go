@@ -101,6 +101,16 @@ func (postgres) In(b *strings.Builder, expr func(*strings.Builder), first, n int
 	return 1
 }
 
+// InFold appends "fold(expr) = ANY(ARRAY(...))" of the list with its case folded, which an index on fold(expr) serves.
+func (d postgres) InFold(b *strings.Builder, expr func(*strings.Builder), first int) {
+	d.Fold(b, expr)
+	b.WriteString(" = ANY(ARRAY(SELECT ")
+	d.Fold(b, func(b *strings.Builder) { b.WriteByte('v') })
+	b.WriteString(" FROM unnest(")
+	number(b, '$', first)
+	b.WriteString("::text[]) AS v))")
+}
+
 // ColumnType returns native as it is, or the usual type.
 func (postgres) ColumnType(t value.Type, native string) string {
 	switch {

@@ -17,6 +17,9 @@ func (d postgres) Insert(s Insert) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO ")
 	d.Ident(&b, s.Table)
+	if s.Conflict != nil {
+		b.WriteString(" AS x")
+	}
 	switch {
 	case len(s.Columns) == 0:
 		b.WriteString(" DEFAULT VALUES")
@@ -33,6 +36,7 @@ func (d postgres) Insert(s Insert) string {
 		list(&b, len(s.Columns), ", ", func(i int) { d.param(&b, i+1, s.Columns[i]) })
 		b.WriteByte(')')
 	}
+	conflict(&b, s.Conflict, d.column)
 	if len(s.Returning) > 0 && !s.Batch {
 		b.WriteString(" RETURNING ")
 		list(&b, len(s.Returning), ", ", func(i int) { d.column(&b, s.Returning[i]) })

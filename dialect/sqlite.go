@@ -10,6 +10,10 @@ import (
 // SQLite registers: SQLite's own lower() knows ASCII only.
 const FoldFunction = "urutu_fold"
 
+// DecimalCollation is the name of the collation that columns of decimals have on SQLite, and that a driver registers:
+// value.CompareDecimals. SQLite has no exact decimals, and as plain text 9 would be greater than 10.
+const DecimalCollation = "urutu_decimal"
+
 // SQLite returns the dialect of SQLite. A batch is rendered as the statement for one row, which the driver runs for
 // each; the driver also checks how many rows a write affected. It sends a list of values as one text, a JSON array of
 // what each is stored as; a byte string, which JSON does not have, is an array of its hexadecimal digits.
@@ -40,6 +44,9 @@ func (d sqlite) Insert(s Insert) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO ")
 	d.Ident(&b, s.Table)
+	if s.Conflict != nil {
+		b.WriteString(" AS x")
+	}
 	if len(s.Columns) == 0 {
 		b.WriteString(" DEFAULT VALUES")
 	} else {
@@ -49,6 +56,7 @@ func (d sqlite) Insert(s Insert) string {
 		list(&b, len(s.Columns), ", ", func(i int) { number(&b, '?', i+1) })
 		b.WriteByte(')')
 	}
+	conflict(&b, s.Conflict, d.Ident)
 	d.returning(&b, s.Returning)
 	return b.String()
 }
@@ -123,11 +131,12 @@ func (d sqlite) returning(b *strings.Builder, names []string) {
 	}
 }
 
-// Paging appends LIMIT and OFFSET. SQLite has no OFFSET without a LIMIT; -1 is none.
+// Paging appends LIMIT and OFFSET. SQLite has no OFFSET without a LIMIT; -1 is none. It looks at what is bound to a limit
+// as it plans, and so plans a statement anew whenever it is bound: the plus hides that it is a parameter.
 func (sqlite) Paging(b *strings.Builder, limit, offset func(*strings.Builder)) {
 	switch {
 	case limit != nil:
-		b.WriteString(" LIMIT ")
+		b.WriteString(" LIMIT +")
 		limit(b)
 	case offset != nil:
 		b.WriteString(" LIMIT -1")
@@ -174,6 +183,14 @@ func (sqlite) In(b *strings.Builder, expr func(*strings.Builder), first, n int, 
 	return 1
 }
 
+// InFold appends "fold(expr) IN (SELECT ...)" of the list with its case folded.
+func (d sqlite) InFold(b *strings.Builder, expr func(*strings.Builder), first int) {
+	d.Fold(b, expr)
+	b.WriteString(" IN (SELECT " + FoldFunction + "(value) FROM json_each(")
+	number(b, '?', first)
+	b.WriteString("))")
+}
+
 // ColumnType returns the type whose affinity leaves the stored values as they are. The user's own type names are those
 // of another database, and their affinities would change values: what is declared "numeric" is stored as a float.
 func (sqlite) ColumnType(t value.Type, _ string) string {
@@ -188,6 +205,8 @@ func (sqlite) ColumnType(t value.Type, _ string) string {
 		return "BLOB"
 	case value.TypeTime:
 		return "DATETIME"
+	case value.TypeDecimal:
+		return "TEXT COLLATE " + DecimalCollation
 	default:
 		return "TEXT"
 	}

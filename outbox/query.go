@@ -32,6 +32,7 @@ func prepare(d dialect.Dialect, name, text string, types []value.Type, result ..
 	var b strings.Builder
 	for {
 		before, after, found := strings.Cut(text, "?")
+		before, limit := strings.CutSuffix(before, " LIMIT ")
 		b.WriteString(before)
 		if !found {
 			break
@@ -40,7 +41,12 @@ func prepare(d dialect.Dialect, name, text string, types []value.Type, result ..
 		for len(after) > 0 && after[0] >= '0' && after[0] <= '9' {
 			n, after = 10*n+int(after[0]-'0'), after[1:]
 		}
-		d.Param(&b, n, types[n-1])
+		param := func(b *strings.Builder) { d.Param(b, n, types[n-1]) }
+		if limit {
+			d.Paging(&b, param, nil) // it knows how a limit is bound
+		} else {
+			param(&b)
+		}
 		text = after
 	}
 	return &query{name: name, sql: b.String(), types: types, result: result}

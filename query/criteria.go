@@ -72,7 +72,17 @@ func DateOf(t time.Time) Date {
 
 // In returns the instant at which the day begins in a zone, and that at which the next one does.
 func (d Date) In(zone *time.Location) (begin, end time.Time) {
-	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, zone), time.Date(d.Year, d.Month, d.Day+1, 0, 0, 0, 0, zone)
+	return startOf(d.Year, d.Month, d.Day, zone), startOf(d.Year, d.Month, d.Day+1, zone)
+}
+
+// startOf returns the instant at which a day begins: its midnight or, where clocks are put forward over that, the instant
+// at which they are.
+func startOf(year int, month time.Month, day int, zone *time.Location) time.Time {
+	t := time.Date(year, month, day, 0, 0, 0, 0, zone)
+	if t.Day() != time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Day() { // that midnight there is not
+		_, t = t.ZoneBounds()
+	}
+	return t
 }
 
 // String returns the day as "2026-11-29".

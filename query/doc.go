@@ -20,7 +20,7 @@
 //
 // [With] loads a relation of what is found. [Join], [Any] and their like ask for what other tables hold; an [Expr] is what
 // the database computes, and [Put] puts it into a result that is no entity. [ApplyFilters] makes a clause of what a client
-// has sent.
+// has sent; a [List] says what clients may filter and sort by, and understands the requests of grids.
 //
 // The same predicates say which rows an update or a deletion by criteria meets, and an [Assignment] what it sets:
 //

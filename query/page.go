@@ -25,6 +25,12 @@ func (PageRequest) ListInput() {}
 // Offset is the number of items before the page.
 func (p PageRequest) Offset() int { return p.Page * p.PageSize }
 
+// Window returns which rows are on the page.
+func (p PageRequest) Window() Window { return Window{p.Offset(), p.PageSize} }
+
+// Window is a part of the rows of a query.
+type Window struct{ Offset, Size int }
+
 // Normalize returns p with its defaults, or fault.BadRequest that names the field which is out of bounds.
 func (p PageRequest) Normalize() (PageRequest, error) {
 	if p.PageSize == 0 {

@@ -38,6 +38,7 @@ const (
 	opContainsFold
 	opPrefixFold
 	opSuffixFold
+	opInFold
 	opAnd
 	opOr
 	opNot

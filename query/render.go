@@ -179,22 +179,32 @@ func (r *renderer) member(op operator, f ref, vs []value.Value, hasNull bool) {
 
 // in renders "column IN (vs)" the dialect's way.
 func (r *renderer) in(f ref, vs []value.Value) {
-	used := r.d.In(&r.b, func(*strings.Builder) { r.column(f) }, len(r.args)+1, len(vs), r.paramType(f))
+	first := len(r.args)
+	r.inOf(func() { r.column(f) }, vs, r.paramType(f))
+	r.hideFrom(f, first)
+}
+
+// inOf renders that an expression is one of some values.
+func (r *renderer) inOf(left func(), vs []value.Value, t value.Type) {
+	used := r.d.In(&r.b, func(*strings.Builder) { left() }, len(r.args)+1, len(vs), t)
 	if used == 1 && (len(vs) > 1 || r.d.Features().Arrays) {
-		for len(r.lists) < len(r.args) {
-			r.lists = append(r.lists, nil)
-		}
-		r.lists = append(r.lists, vs)
-		r.types = append(r.types, r.paramType(f))
-		r.args = append(r.args, value.Value{})
-		r.hide(f)
+		r.list(vs, t)
 		return
 	}
 	for _, v := range vs[:used] {
-		r.types = append(r.types, r.paramType(f))
+		r.types = append(r.types, t)
 		r.args = append(r.args, v)
-		r.hide(f)
 	}
+}
+
+// list appends a parameter that is a list of values.
+func (r *renderer) list(vs []value.Value, t value.Type) {
+	for len(r.lists) < len(r.args) {
+		r.lists = append(r.lists, nil)
+	}
+	r.lists = append(r.lists, vs)
+	r.types = append(r.types, t)
+	r.args = append(r.args, value.Value{})
 }
 
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
@@ -213,6 +223,12 @@ func (r *renderer) match(p Predicate, f ref) error {
 
 // matchText renders the match of a text column.
 func (r *renderer) matchText(op operator, f ref, text string) {
+	r.textOf(op, func() { r.column(f) }, text)
+	r.hide(f)
+}
+
+// textOf renders the match of an expression that is a text.
+func (r *renderer) textOf(op operator, left func(), text string) {
 	folds := op >= opEqFold && op <= opSuffixFold
 	side := func(render func()) {
 		if folds {
@@ -221,16 +237,14 @@ func (r *renderer) matchText(op operator, f ref, text string) {
 			render()
 		}
 	}
-	side(func() { r.column(f) })
+	side(left)
 	if op == opEqFold {
 		r.write(" = ")
 		side(func() { r.param(value.TypeText, value.OfText(text)) })
-		r.hide(f)
 		return
 	}
 	r.write(" LIKE ")
 	side(func() { r.param(value.TypeText, value.OfText(pattern(op, text))) })
-	r.hide(f)
 	r.write(` ESCAPE '\'`)
 }
 

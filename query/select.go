@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/urutu-go/urutu/dialect"
-	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/value"
 )
@@ -64,9 +63,9 @@ func (q *Select) Limit(n int) {
 	}
 }
 
-// Page makes the query that of one page, in an order that the primary key makes complete.
-func (q *Select) Page(p PageRequest) {
-	q.limit, q.offset = p.PageSize, p.Offset()
+// Part makes the query that of a part of its rows, in an order that the primary key makes complete.
+func (q *Select) Part(w Window) {
+	q.limit, q.offset = w.Size, w.Offset
 	if q.shape != nil {
 		q.orderByResult()
 	} else {
@@ -164,21 +163,8 @@ func (q *Select) ByKey(d dialect.Dialect, columns string, keys []value.Value) (T
 // byKey renders everything behind FROM.
 func (r *renderer) byKey(q *Select, keys []value.Value) error {
 	r.write(" WHERE ")
-	own := &r.scope.sources[0]
-	switch k := q.m.Key; {
-	case len(keys) == len(k):
-		for i, f := range k {
-			if i > 0 {
-				r.write(" AND ")
-			}
-			r.column(ref{f, own})
-			r.write(" = ")
-			r.operand(ref{f, own}, keys[i])
-		}
-	case len(k) == 1:
-		r.in(ref{k[0], own}, keys)
-	default:
-		return &fault.Error{Kind: fault.Unsupported, Op: "query.ByKey", Entity: q.m.Name, Message: "a list of composite keys"}
+	if err := r.keys(keys); err != nil {
+		return err
 	}
 	if err := r.more(q, " AND "); err != nil {
 		return err
@@ -286,14 +272,13 @@ func (r *renderer) operand(f ref, v value.Value) {
 }
 
 // hide marks the last parameter as secret where f is.
-func (r *renderer) hide(f ref) {
-	if !f.Secret {
-		return
+func (r *renderer) hide(f ref) { r.hideFrom(f, len(r.args)-1) }
+
+// hideFrom marks the parameters from the one at first on as secret where f is.
+func (r *renderer) hideFrom(f ref, first int) {
+	for f.Secret && len(r.secret) < len(r.args) {
+		r.secret = append(r.secret, len(r.secret) >= first)
 	}
-	for len(r.secret) < len(r.args)-1 {
-		r.secret = append(r.secret, false)
-	}
-	r.secret = append(r.secret, true)
 }
 
 // tail renders everything behind FROM.

@@ -110,16 +110,7 @@ func (s *Session) keyFromParents(op string, e *entry, want []filled) ([]filled, 
 
 // begin stamps a new object and makes it pending.
 func (s *Session) begin(op string, e *entry, want ...filled) error {
-	s.extra(e).stamps = s.values.take(len(e.stamped))
-	for i, f := range e.stamped {
-		v, err := f.Get(e.base)
-		if err != nil {
-			return e.fieldError(op, f, err)
-		}
-		e.stamps[i] = v
-	}
-	if err := s.stamp(op, e); err != nil {
-		e.unstamp()
+	if err := s.stampNew(op, e); err != nil {
 		return err
 	}
 	whole, err := s.want(op, e, want)
@@ -148,6 +139,23 @@ func (s *Session) begin(op string, e *entry, want ...filled) error {
 	}
 	s.track(e)
 	return nil
+}
+
+// stampNew fills in the key, the dates and the version of a new object, and remembers what they held.
+func (s *Session) stampNew(op string, e *entry) error {
+	s.extra(e).stamps = s.values.take(len(e.stamped))
+	for i, f := range e.stamped {
+		v, err := f.Get(e.base)
+		if err != nil {
+			return e.fieldError(op, f, err)
+		}
+		e.stamps[i] = v
+	}
+	err := s.stamp(op, e)
+	if err != nil {
+		e.unstamp()
+	}
+	return err
 }
 
 // want fills in keys where the object has none, and reports whether it could.

@@ -59,13 +59,14 @@ func writeAll[T any, C query.UpdateClause](ctx context.Context, op string, what 
 	return c.affected, nil
 }
 
-// criteria is a write of all rows that predicates describe, on its way. It is the sink of its statement.
+// criteria is a write of all rows that predicates describe, on its way. It is the sink of its statements, of which there is
+// one unless keys say so.
 type criteria struct {
 	s        *Session
 	x        *meta
 	op       string
 	what     writeOp
-	st       driver.Statement
+	sts      []driver.Statement
 	tracked  query.Tracked
 	failed   bool // one of its own statements did
 	affected int64
@@ -75,7 +76,7 @@ type criteria struct {
 	gone     map[*entry]bool
 }
 
-func (c *criteria) run(ctx context.Context, w *query.Write) error {
+func (c *criteria) run(ctx context.Context, writes ...*query.Write) error {
 	s := c.s
 	if err := s.outsideFlush(c.op); err != nil {
 		return err
@@ -83,16 +84,18 @@ func (c *criteria) run(ctx context.Context, w *query.Write) error {
 	if s.opts.ReadOnly {
 		return s.about(c.op, fault.ReadOnly, c.x, "the unit or its connection is read-only")
 	}
-	c.tracked = w.Tracked
-	if err := c.render(w); err != nil {
-		return err
+	for _, w := range writes {
+		c.tracked = w.Tracked
+		if err := c.render(w); err != nil {
+			return err
+		}
 	}
 	if c.find(); len(c.objects) > 0 && c.tracked == query.RefuseTracked {
 		return s.about(c.op, fault.Unsupported, c.x, fmt.Sprintf(
 			"the session has %d objects whose rows this could write, and query.RefuseTracked wants none", len(c.objects)))
 	}
 	if err := s.flush(ctx, c.op, c.emit, driver.Stay); err != nil {
-		return c.beforehand(err)
+		return duringFlush(err, c.op, c.failed)
 	}
 	for _, x := range c.types {
 		s.top.rewrote = append(s.top.rewrote, rewrite{x, c.removes()})
@@ -110,14 +113,16 @@ func (c *criteria) render(w *query.Write) error {
 	if e, ok := err.(*fault.Error); ok { //nolint:errorlint // only one that render has just made
 		e.Op = c.op
 	}
-	c.st = c.x.statement(t, nil, c.what.String()+" all")
+	c.sts = append(c.sts, c.x.statement(t, nil, c.what.String()+" all"))
 	return err
 }
 
-// emit adds the statement and, where it can be said by now which they are, the queries for the objects' rows.
+// emit adds the statements and, where it can be said by now which they are, the queries for the objects' rows.
 func (c *criteria) emit(b *burst) error {
 	b.need = transaction
-	b.add(c.st, c)
+	for _, st := range c.sts {
+		b.add(st, c)
+	}
 	c.find() // again: the flush's hooks may have added some
 	if c.tracked == query.EvictTracked || slices.ContainsFunc(c.objects, (*entry).waitsForKey) {
 		return nil
@@ -272,7 +277,7 @@ func (r *rereader) name(e *fault.Error, _ int) {
 func (c *criteria) row([]value.Value) error { return nil }
 
 func (c *criteria) done(affected, _ int64) error {
-	c.affected = affected
+	c.affected += affected
 	return nil
 }
 
@@ -282,13 +287,14 @@ func (c *criteria) name(e *fault.Error, _ int) {
 	c.x.constraint(e)
 }
 
-// beforehand says of an error that it came from writing what was pending before the statement, and not from it.
-func (c *criteria) beforehand(err error) error {
+// duringFlush says of an error that it came from writing what was pending before a verb's own statement, unless that has
+// failed.
+func duringFlush(err error, op string, own bool) error {
 	e, ok := err.(*fault.Error) //nolint:errorlint // only one that the flush has just made
-	if !ok || e.Entity == "" || c.failed {
+	if !ok || e.Entity == "" || own {
 		return err
 	}
 	out := *e
-	out.Op = c.op + ": during the flush before it"
+	out.Op = op + ": during the flush before it"
 	return &out
 }

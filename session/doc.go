@@ -19,7 +19,8 @@
 // that pipelines, the whole write side of a unit (BEGIN, every INSERT, UPDATE and DELETE, COMMIT) is one round trip.
 //
 // [Batch] asks for several independent reads in one round trip. [UpdateAll] and [DeleteAll] write all rows that predicates
-// describe, whatever their number, and keep the objects that the session has in step.
+// describe, whatever their number, and keep the objects that the session has in step. [Upsert] writes rows that are there or
+// not, [Stream] reads rows one by one, and a [Repository] has the verbs of one entity as methods.
 //
 // # Lifecycle
 //

@@ -127,7 +127,7 @@ func (s *Session) reap(ctx context.Context) {
 		return
 	}
 	defer s.busy.Store(false)
-	if !s.closed {
+	if !s.closed && !s.streaming() {
 		_ = s.rollBack(ctx, "session.Rollback", false) // nobody waits for it, and Release makes up for a failure
 		s.close()
 	}
@@ -246,7 +246,11 @@ func Rollback(ctx context.Context) error {
 	if err := s.acquire(ctx, op); err != nil {
 		return err
 	}
-	if err := s.outsideFlush(op); err != nil {
+	err = s.outsideFlush(op)
+	if err == nil {
+		err = s.betweenStreams(op)
+	}
+	if err != nil {
 		s.leave(ctx)
 		return err
 	}

@@ -29,6 +29,7 @@ type burst struct {
 	sinks []sink
 	need  need
 	rows  int64
+	one   bool // it reads the row of a key and does nothing else
 
 	script driver.Script // what the burst is in
 }
@@ -56,6 +57,7 @@ func (c *connection) free(b *burst) {
 func (b *burst) add(st driver.Statement, to sink) {
 	b.stmts = append(b.stmts, st)
 	b.sinks = append(b.sinks, to)
+	b.one = false
 }
 
 // Row and Done make a burst the driver's Results.
@@ -110,7 +112,14 @@ func (s *Session) exchange(ctx context.Context, op string, b *burst, end driver.
 	}
 	all := s.prelude(b)
 	script.Statements = all.stmts
-	conn, err := s.borrow(ctx, op, n == transaction || begins && !s.opts.ReadOnly)
+	access := driver.Read
+	switch {
+	case (n == transaction || begins) && !s.opts.ReadOnly:
+		access = driver.Write
+	case b.one && !begins && !alone:
+		access = driver.ReadOne
+	}
+	conn, err := s.borrow(ctx, op, access)
 	if err != nil {
 		return err
 	}
@@ -180,13 +189,9 @@ func (e emits) row([]value.Value) error { return nil }
 func (e emits) done(int64, int64) error { e.emitted = true; return nil }
 
 // borrow returns the connection that the session holds, or one from the pool.
-func (s *Session) borrow(ctx context.Context, op string, write bool) (driver.Conn, error) {
+func (s *Session) borrow(ctx context.Context, op string, access driver.Access) (driver.Conn, error) {
 	if s.held != nil {
 		return s.held, nil
-	}
-	access := driver.Read
-	if write && !s.opts.ReadOnly {
-		access = driver.Write
 	}
 	holds := func(outer *Session) bool { return outer.conn == s.conn && outer.writing.Load() }
 	oneWriter := access == driver.Write && s.conn.d.Features().OneWriter
@@ -226,6 +231,9 @@ func endsWithin(ctx context.Context, d time.Duration) bool {
 // exhausted says that no connection came free in time, and whether this very unit's surroundings hold one.
 func (s *Session) exhausted(op string, kind fault.Kind, message string, cause error) error {
 	message += fmt.Sprintf(" (pool of %d)", s.conn.cfg.PoolSize+s.conn.cfg.MaxOverflow)
+	if s.streams.Load() > 0 {
+		message += "; a session.Stream of this unit holds one"
+	}
 	if s.enclosing(func(outer *Session) bool { return outer.conn == s.conn }) {
 		message += "; this session is nested in a unit of work that may hold one of them itself"
 	}

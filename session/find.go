@@ -61,7 +61,7 @@ func Page[T any](ctx context.Context, page query.PageRequest, clauses ...query.C
 		return none, err
 	}
 	defer s.leave(ctx)
-	total, rows := countRead[T](clauses), &rowsRead[T]{read: of[T](clauses), page: &page}
+	total, rows := countRead[T](clauses), &rowsRead[T]{read: of[T](clauses), part: page.Window()}
 	if _, err := s.read(ctx, op, []reader{total, rows}); err != nil {
 		return none, entityError(err, rows.x)
 	}
@@ -71,7 +71,7 @@ func Page[T any](ctx context.Context, page query.PageRequest, clauses ...query.C
 // rowsRead reads the rows that clauses describe.
 type rowsRead[T any] struct {
 	read
-	page *query.PageRequest // reads one page, in an order that the key makes complete
+	part query.Window // unless it has no size, which rows are read, in an order that the key makes complete
 	rows *loader
 	objs []*T
 }
@@ -88,8 +88,8 @@ func (r *rowsRead[T]) ask(s *Session, op string, b *burst) error {
 	switch {
 	case r.must:
 		q.Limit(1)
-	case r.page != nil:
-		q.Page(*r.page)
+	case r.part.Size > 0:
+		q.Part(r.part)
 	}
 	r.objs = []*T{}
 	r.rows = s.loader(b, r.x, op, q, r.found)

@@ -94,6 +94,7 @@ func (r *keyRead) ask(s *Session, op string, b *burst) error {
 		st := r.x.get
 		st.Args = r.k
 		b.add(st, r)
+		b.one = len(b.stmts) == 1
 		return nil
 	}
 	q := r.q
@@ -243,7 +244,7 @@ func Merge[T any](ctx context.Context, src *T) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	obj, err := s.merge(ctx, op, x, src)
+	obj, err := s.merge(ctx, op, x, src, mayBeNew)
 	if err != nil {
 		return nil, err
 	}

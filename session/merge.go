@@ -9,8 +9,16 @@ import (
 	"github.com/urutu-go/urutu/value"
 )
 
+// absent says what merging makes of an object without a row.
+type absent bool
+
+const (
+	mayBeNew    absent = true
+	mustBeThere absent = false
+)
+
 // merge is Merge without its type.
-func (s *Session) merge(ctx context.Context, op string, x *meta, src any) (any, error) {
+func (s *Session) merge(ctx context.Context, op string, x *meta, src any, without absent) (any, error) {
 	from := pointer(src)
 	if from == nil {
 		return nil, s.about(op, fault.Invalid, x, "a nil object")
@@ -28,13 +36,23 @@ func (s *Session) merge(ctx context.Context, op string, x *meta, src any) (any, 
 			return nil, err
 		}
 	}
-	if e == nil {
+	switch {
+	case without == mustBeThere && (e == nil || e.isSoftDeleted()):
+		err := s.about(op, fault.NotFound, x, "")
+		err.Key = keyString(key)
+		return nil, err
+	case e == nil:
 		return s.mergeNew(op, x, from)
 	}
 	if e.doomed || e.state != Pending && e.state != Persistent {
 		return nil, s.concerning(op, fault.Deleted, e, "it is deleted in this session")
 	}
 	return e.object(), s.copyInto(op, e, from)
+}
+
+// isSoftDeleted reports whether the entry's row has a deletion time.
+func (e *entry) isSoftDeleted() bool {
+	return e.Deleted != nil && !e.snapshot.isNone() && !e.snapshot.at(e.Deleted.Index).IsNull()
 }
 
 func unsetKey(x *meta, key []value.Value) bool {

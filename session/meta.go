@@ -22,6 +22,8 @@ type meta struct {
 	columns    string           // the select list: every column, in the order of the fields
 	get        driver.Statement // reads the row with a key, which its Args are
 	types      []value.Type     // of the select list
+	keyList    string           // the select list with nothing but the key
+	keyTypes   []value.Type     // of that
 	cols       []dialect.Column
 	secret     []bool         // nil where no column is
 	stamped    []*model.Field // what Add and the flush fill in, and a rollback puts back
@@ -34,6 +36,7 @@ type meta struct {
 	uniques    []unique
 	uniqueCols bits     // of the unique constraints besides the primary key
 	texts      sync.Map // textKey -> *text
+	upserts    sync.Map // upsertKey -> *text
 }
 
 // relation is a relation of a model with both its ends.
@@ -91,6 +94,15 @@ func newMeta(m *model.Model, relations []*relation, d dialect.Dialect) *meta {
 		x.classify(f)
 	}
 	x.columns = list.String()
+	list.Reset()
+	for i, f := range m.Key {
+		if i > 0 {
+			list.WriteString(", ")
+		}
+		d.Ident(&list, f.Column)
+		x.keyTypes = append(x.keyTypes, f.Type)
+	}
+	x.keyList = list.String()
 	x.uniques = uniquesOf(x)
 	for _, u := range x.uniques[1:] {
 		x.uniqueCols.add(u.cols)

@@ -55,6 +55,9 @@ func beginNested(ctx context.Context, op string, opts []uow.Options) (*Savepoint
 	if err := s.outsideFlush(op); err != nil {
 		return nil, err
 	}
+	if err := s.betweenStreams(op); err != nil {
+		return nil, err
+	}
 	for _, o := range opts {
 		if err := sameOptions(op, &s.unit.Op().Options, o); err != nil {
 			return nil, err
@@ -171,7 +174,12 @@ func (sp *Savepoint) keepInto(outer *Savepoint) {
 // takeOver takes the session for the end of a scope. A goroutine that is still inside a verb is waited for; that it was
 // there is an error, since whoever ends the scope cannot know what it did. Without own the session stays the other's.
 func (s *Session) takeOver(ctx context.Context, op string) (own bool, err error) {
-	return s.takeGate(ctx, op, &s.busy)
+	own, err = s.takeGate(ctx, op, &s.busy)
+	if own && s.streaming() {
+		s.busy.Store(false)
+		return false, s.fault(op, fault.ConcurrentUse, "the loop over a session.Stream goes on as its scope ends")
+	}
+	return own, err
 }
 
 func (s *Session) takeGate(ctx context.Context, op string, gate *atomic.Bool) (own bool, err error) {

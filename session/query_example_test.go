@@ -2,9 +2,11 @@ package session_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/urutu-go/urutu/entity"
+	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/query"
 	"github.com/urutu-go/urutu/session"
 	"github.com/urutu-go/urutu/session/driver"
@@ -108,5 +110,63 @@ func ExamplePage_filter() {
 	fmt.Println(err)
 	// Output:
 	// Hill 2
+	// <nil>
+}
+
+// albumList is what clients may filter, sort and search albums by.
+var albumList = query.NewList[Album](
+	query.Join(&albums.Band),
+	query.Field("title", &albums.Title).Searched(),
+	query.Field("sold", &albums.Sold),
+	query.Field("band", &bands.Name).AsSelect(),
+)
+
+// A data grid's own JSON is answered by the rows of a list.
+func ExampleGrid() {
+	ctx := context.Background()
+	db := openAlbums(ctx)
+	defer func() { _ = db.Close() }()
+	ask := func(body string) error {
+		var req query.GridRequest
+		if err := json.Unmarshal([]byte(body), &req); err != nil {
+			return err
+		}
+		return db.Do(ctx, func(ctx context.Context) error {
+			page, err := session.Grid(ctx, albumList, req)
+			for _, a := range page.Rows {
+				fmt.Println(a.Title, a.Sold)
+			}
+			return err
+		})
+	}
+	fmt.Println(ask(`{"paginationModel":{"page":0,"pageSize":25},"sortModel":[{"field":"sold","sort":"desc"}],
+		"filterModel":{"items":[{"field":"band","operator":"is","value":"Bees"}],"quickFilterValues":["h"]}}`))
+	err := ask(`{"filterModel":{"items":[{"field":"band_id","operator":"=","value":1}]}}`)
+	fmt.Println(fault.KindOf(err), fault.FieldsOf(err))
+	// Output:
+	// Honey 70
+	// Hive 5
+	// <nil>
+	// bad_request [{filterModel.items[0].field there is no field "band_id" here}]
+}
+
+// A sort string of a query string goes through the same list.
+func ExamplePage_sort() {
+	ctx := context.Background()
+	db := openAlbums(ctx)
+	defer func() { _ = db.Close() }()
+	in := query.ListRequest{Sort: "band,-sold"}
+	err := db.Do(ctx, func(ctx context.Context) error {
+		page, err := session.Page[Album](ctx, in.PageRequest, albumList.Sort(in.Sort))
+		for _, a := range page.Items {
+			fmt.Println(a.Title)
+		}
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// Hill
+	// Honey
+	// Hive
 	// <nil>
 }

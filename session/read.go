@@ -232,10 +232,7 @@ func (s *Session) loader(b *burst, x *meta, op string, q *query.Select, found fu
 // byKeys adds the queries for the rows with the keys: a list of them in one where the key has one column, and one for
 // each otherwise.
 func (x *meta) byKeys(b *burst, q *query.Select, keys [][]value.Value, to sink) error {
-	if len(x.Key) == 1 {
-		keys = lists(keys)
-	}
-	for _, k := range keys {
+	for _, k := range x.lists(keys) {
 		t, err := q.ByKey(x.d, x.columns, k)
 		if err != nil {
 			return err
@@ -245,8 +242,11 @@ func (x *meta) byKeys(b *burst, q *query.Select, keys [][]value.Value, to sink) 
 	return nil
 }
 
-// lists joins keys of one column to lists that one statement can take.
-func lists(keys [][]value.Value) (all [][]value.Value) {
+// lists joins keys of one column to lists that one statement can take. Others are taken one by one.
+func (x *meta) lists(keys [][]value.Value) (all [][]value.Value) {
+	if len(x.Key) > 1 {
+		return keys
+	}
 	for len(keys) > 0 {
 		n := min(len(keys), maxBatch)
 		list := make([]value.Value, n)

@@ -22,6 +22,9 @@ func BenchmarkRead(b *testing.B) {
 		{"find", func(ctx context.Context) error {
 			return second(session.Find[User](ctx, query.Eq(&users.Name, "Ann")))
 		}},
+		{"find_limit", func(ctx context.Context) error {
+			return second(session.Find[User](ctx, query.Eq(&users.Name, "Ann"), query.Limit(10)))
+		}},
 		{"count", func(ctx context.Context) error { return second(session.Count[User](ctx, query.Eq(&users.Name, "Ann"))) }},
 	} {
 		b.Run(read.name, func(b *testing.B) {

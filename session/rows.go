@@ -19,6 +19,9 @@ func (s *Session) betweenRows(op string) error {
 		return s.fault(op, fault.ConcurrentUse,
 			"rows of session.QueryContext are open; close them first, or read them in a unit of their own with session.New")
 	}
+	if err := s.betweenStreams(op); err != nil {
+		return err
+	}
 	return s.usable(op)
 }
 

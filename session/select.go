@@ -52,7 +52,7 @@ func SelectPage[D, T any](ctx context.Context, page query.PageRequest, clauses .
 	}
 	defer s.leave(ctx)
 	total, rows := &projectionCount{counted: projectionOf[D, T](clauses)}, projectionOf[D, T](clauses)
-	rows.page = &page
+	rows.part = page.Window()
 	if _, err := s.read(ctx, op, []reader{total, rows}); err != nil {
 		return none, entityError(err, rows.x)
 	}
@@ -63,7 +63,7 @@ func SelectPage[D, T any](ctx context.Context, page query.PageRequest, clauses .
 type projection[D any] struct {
 	read
 	shape *model.Model
-	page  *query.PageRequest
+	part  query.Window
 	list  []D
 	op    string
 }
@@ -81,8 +81,8 @@ func projectionOf[D, T any](clauses []query.Clause) *projection[D] {
 }
 
 func (r *projection[D]) ask(_ *Session, op string, b *burst) error {
-	if r.page != nil {
-		r.q.Page(*r.page)
+	if r.part.Size > 0 {
+		r.q.Part(r.part)
 	}
 	r.list, r.op = []D{}, op
 	t, err := r.q.Projection(r.x.d)

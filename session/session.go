@@ -34,9 +34,11 @@ type Session struct {
 	unlinked bool
 	held     driver.Conn // lent while a transaction is open
 	inTx     bool
-	writing  atomic.Bool // holds the one writer of a database that has one; read by sessions of inner units
-	rows     []*sql.Rows // what QueryContext returned and may be open still
-	scans    []func()    // end what QueryRowContext returned, where nobody has scanned it
+	writing  atomic.Bool  // holds the one writer of a database that has one; read by sessions of inner units
+	rows     []*sql.Rows  // what QueryContext returned and may be open still
+	scans    []func()     // end what QueryRowContext returned, where nobody has scanned it
+	stream   *stream      // holds the connection of the transaction
+	streams  atomic.Int32 // that have a connection of their own
 	// prepared makes the statements of PrepareContext; nil until it is asked for one.
 	prepared *sql.DB
 

@@ -29,10 +29,15 @@ var verbs = map[string]func(ctx context.Context) error{
 		p := &Purchase{}
 		return second(session.IsLoaded(ctx, p, &p.Items))
 	},
-	"Get":          func(ctx context.Context) error { return second(session.Get[User](ctx, uuid.New())) },
-	"Find":         func(ctx context.Context) error { return second(session.Find[User](ctx)) },
-	"First":        func(ctx context.Context) error { return second(session.First[User](ctx)) },
-	"Count":        func(ctx context.Context) error { return second(session.Count[User](ctx)) },
+	"Get":   func(ctx context.Context) error { return second(session.Get[User](ctx, uuid.New())) },
+	"Find":  func(ctx context.Context) error { return second(session.Find[User](ctx)) },
+	"First": func(ctx context.Context) error { return second(session.First[User](ctx)) },
+	"Count": func(ctx context.Context) error { return second(session.Count[User](ctx)) },
+	"Stream": func(ctx context.Context) (err error) {
+		for _, err = range session.Stream[User](ctx) {
+		}
+		return err
+	},
 	"Exists":       func(ctx context.Context) error { return second(session.Exists[User](ctx)) },
 	"Flush":        session.Flush,
 	"Commit":       session.Commit,
@@ -57,6 +62,7 @@ var verbs = map[string]func(ctx context.Context) error{
 		return second(session.UpdateAll[User](ctx, query.Set(&users.Age, 1), query.AllRows))
 	},
 	"DeleteAll": func(ctx context.Context) error { return second(session.DeleteAll[User](ctx, query.AllRows)) },
+	"Upsert":    func(ctx context.Context) error { return second(session.Upsert(ctx, ann())) },
 	"GetMany": func(ctx context.Context) error {
 		_, _, err := session.GetMany[User](ctx, uuid.New())
 		return err

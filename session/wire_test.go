@@ -234,6 +234,35 @@ var wireUnits = []wireUnit{
 		return session.Batch(ctx, session.GetInto(&person, w.given.person), session.GetInto(&account, w.given.account),
 			session.FindInto(&found, query.Eq(&users.Name, "nobody")), session.CountInto[Note](&n))
 	}},
+	{name: "a stream", trips: 2, run: func(t *testing.T, ctx context.Context, _ *wire) error {
+		n := 0
+		for _, err := range session.Stream[User](ctx, query.Limit(100)) {
+			must(t, err)
+			n++
+		}
+		if n < 2 {
+			t.Errorf("%d rows", n)
+		}
+		return nil
+	}},
+	{name: "upserts behind what is pending, and the commit", trips: 2, run: func(t *testing.T, ctx context.Context, w *wire) error {
+		must(t, writes(t, ctx, w))
+		must(t, second(session.UpsertMany(ctx, []*User{{Name: "a", Email: "a"}, {Name: "b", Email: "b"}}, query.OnConflict(&users.Email))))
+		if w.trips() != 1 {
+			t.Errorf("the upserts took %d trips", w.trips())
+		}
+		return nil
+	}},
+	{name: "which of many keys there are", trips: 1, run: func(t *testing.T, ctx context.Context, w *wire) error {
+		ok, err := userRepo.ExistsAll(ctx, w.given.person, w.given.leaver, w.given.person)
+		if !ok {
+			t.Error("they are not there")
+		}
+		return err
+	}},
+	{name: "a deletion by keys, and the commit", trips: 2, run: func(_ *testing.T, ctx context.Context, w *wire) error {
+		return second(userRepo.DeleteByID(ctx, w.given.person, w.given.leaver))
+	}},
 	{name: "keys of the database", trips: 1, run: func(_ *testing.T, ctx context.Context, _ *wire) error {
 		return session.Add(ctx, &Ticket{Title: "a"}, &Ticket{Title: "bc"})
 	}},

@@ -64,10 +64,6 @@ func (k *writeSink) name(e *fault.Error, row int) {
 
 // refused names the field whose value the driver could not send.
 func (w *write) refused(e *fault.Error) {
-	var pe *driver.ParamError
-	if !errors.As(e.Err, &pe) {
-		return
-	}
 	var params []*model.Field
 	if w.op != opInsert {
 		params = append(params, w.Key...)
@@ -79,6 +75,15 @@ func (w *write) refused(e *fault.Error) {
 		if w.cols.has(i) && !(w.op == opUpdate && f == w.Version) {
 			params = append(params, f)
 		}
+	}
+	refusedParam(e, params)
+}
+
+// refusedParam names the field of a parameter that the driver could not send, where that is the error.
+func refusedParam(e *fault.Error, params []*model.Field) {
+	var pe *driver.ParamError
+	if !errors.As(e.Err, &pe) {
+		return
 	}
 	f := params[pe.Param-1]
 	e.Columns, e.Fields = []string{f.Column}, []fault.Field{{Name: f.Name, Message: pe.Err.Error()}}

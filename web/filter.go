@@ -19,7 +19,7 @@ type criteria interface {
 	SetQuery(values map[string][]string) error
 }
 
-// listInput is what an input of a list endpoint embeds: query.PageRequest and its like.
+// listInput is what an input of a list endpoint is or embeds: query.PageRequest, query.GridRequest.
 type listInput interface{ ListInput() }
 
 var (
@@ -66,8 +66,11 @@ func isList(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
 		return false
 	}
+	if t.Implements(listInputType) {
+		return true
+	}
 	for f := range t.Fields() {
-		if f.Anonymous && (f.Type.Implements(listInputType) || isList(f.Type)) || f.Name == "Body" && isList(f.Type) {
+		if f.Anonymous && isList(f.Type) || f.Name == "Body" && isList(f.Type) {
 			return true
 		}
 	}

@@ -39,7 +39,7 @@ func (o Operation) apply(r *route) { r.Operation = o }
 
 // As makes the route answer with a D in place of the entity that its handler returns: the entity is mapped by entity.To
 // once the unit has committed, so that generated fields are there. The handler's Out is an entity, a pointer to one, a
-// slice of either, or a query.Paginated of either; the response is a D, a []D or a query.Paginated[D] accordingly.
+// slice of either, a query.Paginated or a query.GridPage of either; the response is a D, a []D, or a page of Ds accordingly.
 func As[D any]() Option { return as[D]{} }
 
 type as[D any] struct{}

@@ -34,6 +34,9 @@ func presenterAs[D any](out reflect.Type) (presenter, error) {
 	case isPage(out):
 		items, _ := out.FieldByName("Items")
 		return presenter{reflect.TypeFor[query.Paginated[D]](), presentPage[D]}, checkEntity[D](items.Type.Elem())
+	case isGridPage(out):
+		rows, _ := out.FieldByName("Rows")
+		return presenter{reflect.TypeFor[query.GridPage[D]](), presentGridPage[D]}, checkEntity[D](rows.Type.Elem())
 	}
 	return presenter{reflect.TypeFor[D](), func(v any) (any, error) {
 		return mapOne[D](reflect.ValueOf(v).Elem())
@@ -78,9 +81,13 @@ func mapItems[D any](items reflect.Value) ([]D, error) {
 	return mapped, nil
 }
 
-// isPage reports whether t is a query.Paginated of anything.
-func isPage(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && strings.HasPrefix(t.Name(), "Paginated[") && path.Base(t.PkgPath()) == "query"
+// isPage reports whether t is a query.Paginated of anything, and isGridPage whether it is a query.GridPage.
+func isPage(t reflect.Type) bool { return isOfQuery(t, "Paginated[") }
+
+func isGridPage(t reflect.Type) bool { return isOfQuery(t, "GridPage[") }
+
+func isOfQuery(t reflect.Type, name string) bool {
+	return t.Kind() == reflect.Struct && strings.HasPrefix(t.Name(), name) && path.Base(t.PkgPath()) == "query"
 }
 
 func presentPage[D any](v any) (any, error) {
@@ -92,5 +99,16 @@ func presentPage[D any](v any) (any, error) {
 	return query.Paginated[D]{
 		Items: items, Total: page.FieldByName("Total").Int(),
 		Page: int(page.FieldByName("Page").Int()), PageSize: int(page.FieldByName("PageSize").Int()),
+	}, nil
+}
+
+func presentGridPage[D any](v any) (any, error) {
+	page := reflect.ValueOf(v).Elem()
+	rows, err := mapItems[D](page.FieldByName("Rows"))
+	if err != nil {
+		return nil, err
+	}
+	return query.GridPage[D]{
+		Rows: rows, RowCount: page.FieldByName("RowCount").Int(), PageInfo: page.FieldByName("PageInfo").Interface().(query.GridPageInfo),
 	}, nil
 }

@@ -27,7 +27,8 @@ func Get[In, Out any](api *API, path string, handler func(context.Context, In) (
 // The path is a pattern of http.ServeMux without its method: "/users/{id}". In is what is read from the request. Where it
 // has fields tagged path, query, header or cookie, or a field Body without a json tag, it is read as Huma reads inputs;
 // else all of it is the JSON body. struct{} reads nothing. Out is written as JSON; struct{} writes nothing and answers
-// 204, and a [Stream] writes itself. Tags such as minLength, minimum, enum, format and pattern are checked before the
+// 204, and a [Stream] writes itself. A POST answers 201, but 200 where its input is that of a list, such as
+// query.GridRequest. Tags such as minLength, minimum, enum, format and pattern are checked before the
 // unit begins, and are in the OpenAPI document.
 //
 // What is wrong with a route is collected and returned by [API.Err], by which a [Server] refuses to start.
@@ -99,7 +100,7 @@ func (r *route) defaults() {
 		switch {
 		case r.out == noneType:
 			r.Status = http.StatusNoContent
-		case r.method == http.MethodPost:
+		case r.method == http.MethodPost && !isList(r.in):
 			r.Status = http.StatusCreated
 		default:
 			r.Status = http.StatusOK

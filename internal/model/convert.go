@@ -178,7 +178,7 @@ func asUUID(v value.Value) ([16]byte, error) {
 	case value.UUID:
 		return v.UUID(), nil
 	case value.Text:
-		if u, err := uuid.Parse(v.Str()); err == nil {
+		if u, ok := ParseUUID(v.Str()); ok {
 			return u, nil
 		}
 	case value.Bytes:
@@ -189,6 +189,12 @@ func asUUID(v value.Value) ([16]byte, error) {
 		return [16]byte{}, errNoNull
 	}
 	return [16]byte{}, mismatch(v, "UUID")
+}
+
+// ParseUUID reads the text of a UUID.
+func ParseUUID(text string) (u [16]byte, ok bool) {
+	parsed, err := uuid.Parse(text)
+	return parsed, err == nil
 }
 
 func asJSON(v value.Value) (string, error) {

@@ -11,7 +11,7 @@
 // Each statement carries its parameters as rows of [value.Value] with their types, so that a pipelining driver need
 // not ask the server what they are. A statement with Batch > 0 stands for as many rows of one shape: the dialect of a
 // driver that has arrays rendered it to take one array for each parameter, and any other driver runs it once for each
-// row.
+// row. The rows of one with Stream are asked for as they are taken, so that there may be any number of them.
 //
 // # Lifecycle
 //

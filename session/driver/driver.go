@@ -64,11 +64,15 @@ const (
 	Read Access = iota
 	// Write: a transaction that may write. On a database with one writer this is that writer.
 	Write
+	// ReadOne: one statement that reads the row of a key, outside a transaction. It is over so soon that a database with one
+	// writer can lend that one where nobody else wants it: what it wrote last it need not read again.
+	ReadOne
 )
 
 // Conn is one lent connection. It is used by one goroutine at a time.
 type Conn interface {
-	// Run runs the script and hands its results to r, in the order of the statements.
+	// Run runs the script and hands its results to r, in the order of the statements. It calls r on the goroutine that
+	// called it, and does not return before r has: nothing of the connection can be used from within.
 	//
 	// Where the script begins or ends a transaction, Run returns with the connection in or out of it accordingly, and a
 	// failed script leaves a transaction it began itself rolled back. A script that failed inside a transaction begun

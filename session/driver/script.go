@@ -68,6 +68,11 @@ type Statement struct {
 	// is not. Only a dialect whose In takes one parameter for several values renders such a parameter; its place in Args
 	// is unused. Never set together with Batch.
 	Lists [][]value.Value
+	// Stream says that the rows may be more than anybody wants in memory, and that Results takes its time with each: the
+	// driver asks for them as they are taken and holds few at a time, and a row that is refused costs no more than those.
+	// Refusing one leaves a transaction that was begun earlier open and usable. Only the last statement of a script is a
+	// stream; it is a query, and neither a batch nor Checked.
+	Stream bool
 	// Result are the types of the columns that the statement returns; nil where it returns none. A column of
 	// value.TypeUnknown is decoded as the driver finds it.
 	Result []value.Type

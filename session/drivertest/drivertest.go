@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) driver.Pool) {
 		{"generated", generatedTests()},
 		{"value", valueTests()},
 		{"result", resultTests()},
+		{"stream", streamTests()},
 		{"error", errorTests()},
 		{"context", contextTests()},
 		{"pool", poolTests()},

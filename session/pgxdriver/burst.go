@@ -34,6 +34,7 @@ type step struct {
 	statement int
 	entry     *entry
 	prepared  bool // it runs what an earlier burst prepared
+	streams   bool // its rows are asked for in portions
 }
 
 // at returns the position of the step for errors.
@@ -60,14 +61,19 @@ type burst struct {
 	results driver.Results
 	pooler  bool
 
-	implicit bool // the script is a transaction without BEGIN and COMMIT
-	ask      bool // its BEGIN asks for the level
+	stream   bool         // the script's last statement is one
+	open     bool         // and no sync has been sent behind it yet
+	done     func() error // why it should not go on; nil while it should
+	implicit bool         // the script is a transaction without BEGIN and COMMIT
+	ask      bool         // its BEGIN asks for the level
 
-	tooLarge  error // a message cannot be encoded
-	sent      bool  // something may have reached the server
-	delivered bool  // results were given to the caller
-	committed bool  // the server said so
-	unread    int   // syncs that are not answered yet
+	tooLarge  error      // a message cannot be encoded
+	sent      bool       // something may have reached the server
+	delivered bool       // results were given to the caller
+	committed bool       // the server said so
+	taken     int64      // rows of a stream that were handed over
+	ends      driver.End // what the server was told to do in the end
+	unread    int        // syncs that are not answered yet
 
 	err      error // the first error of the server or the connection
 	failed   step  // where it happened
@@ -90,12 +96,20 @@ func (b *burst) run(ctx context.Context) {
 	if err := b.exchange(); err != nil {
 		b.fail(step{kind: stepBegin}, err)
 	}
+	if b.stream {
+		b.endStream()
+	}
 	b.forget()
 }
 
 // finish reads what is left over where the caller's Results panicked, and closes a connection of which nobody knows any
 // more what it will say next.
 func (b *burst) finish() {
+	if b.open && !b.broken {
+		b.open = false
+		b.write(syncMessage)
+		b.unread++
+	}
 	for b.unread > 0 && !b.broken {
 		var pgErr *pgconn.PgError
 		if _, err := b.receive(); err != nil && !errors.As(err, &pgErr) {
@@ -109,9 +123,9 @@ func (b *burst) finish() {
 }
 
 // read reads the answers. After an error the server skips everything up to the next sync.
-func (b *burst) read() {
+func (b *burst) read(steps []step) {
 	skip := false
-	for _, s := range b.st.steps {
+	for _, s := range steps {
 		if b.broken {
 			return
 		}
@@ -131,6 +145,9 @@ var errNoAnswer = errors.New("the server gave no answer")
 
 // answer reads the answer to one step, and keeps its error.
 func (b *burst) answer(s step) error {
+	if s.streams {
+		return b.rows(s)
+	}
 	for {
 		msg, err := b.receive()
 		done := false
@@ -216,6 +233,9 @@ func (b *burst) row(s step, cells [][]byte) {
 	case s.kind == stepLevel:
 		b.st.level = levelOf(cells)
 	case s.kind == stepRun && b.refused == nil && b.script.Statements[s.statement].Result != nil:
+		if s.streams {
+			b.taken++
+		}
 		b.refuse(s.statement, b.hand(s, cells))
 	}
 }
@@ -230,6 +250,9 @@ func (b *burst) complete(s step, tag []byte) {
 			return
 		}
 		affected := rowsAffected(tag)
+		if s.streams {
+			affected = b.taken // the tag is that of the last portion
+		}
 		if st := &b.script.Statements[s.statement]; st.Checked {
 			affected = st.Expect * int64(st.Rows()) // it would have raised otherwise
 		}
@@ -263,15 +286,11 @@ func (b *burst) hand(s step, cells [][]byte) error {
 	}
 	row := slices.Grow(b.st.row[:0], len(cells))[:len(cells)]
 	for j, read := range s.entry.readers(types, s.prepared) {
-		row[j] = value.Value{}
 		if cells[j] == nil {
-			continue
-		}
-		v, err := read(cells[j])
-		if err != nil {
+			row[j] = value.Value{}
+		} else if err := read(cells[j], &row[j]); err != nil {
 			return &fault.Error{Kind: fault.Internal, Op: opRun, Err: fmt.Errorf("column %q: %w", columns[j].name, err)}
 		}
-		row[j] = v
 	}
 	b.st.row = row
 	b.delivered = true

@@ -174,7 +174,7 @@ func (c *conn) attempts(ctx context.Context, pc *pgconn.PgConn, s *driver.Script
 		b := &st.burst
 		*b = burst{
 			st: st, pc: pc, script: s, results: r, pooler: c.pool.pooler,
-			implicit: c.isImplicit(st, s), ask: st.level == levelUnknown && c.knowsLevel(),
+			stream: isStream(s), done: ctx.Err, implicit: c.isImplicit(st, s), ask: st.level == levelUnknown && c.knowsLevel(),
 		}
 		b.run(ctx)
 		outdated := b.outdated()
@@ -196,7 +196,7 @@ func isNothing(s *driver.Script) bool {
 func (c *conn) outcome(ctx context.Context, b *burst, idle, outdated bool) error {
 	// A COMMIT also succeeds where there is nothing to commit, because the statements before it failed.
 	committed := b.committed && (b.err == nil || b.failed.at() == driver.AtEnd && b.failed.kind != stepSync)
-	wants := b.script.End == driver.Commit
+	wants := b.ends == driver.Commit
 	switch {
 	case b.refused != nil && wants && (committed || b.broken):
 		return c.unknown(ctx, b.refuseAt, b.refused)
@@ -229,7 +229,7 @@ func (b *burst) undecided(idle bool) bool {
 	var pgErr *pgconn.PgError
 	said := errors.As(b.err, &pgErr) && !isPoolers(pgErr) // the server's last word, not a broken line
 	switch {
-	case b.script.End == driver.Commit:
+	case b.ends == driver.Commit:
 		return !said || b.failed.kind == stepEnd || b.failed.kind == stepEndSync
 	case b.script.Begin != nil || !idle || said && b.failed.kind != stepSync:
 		return false
@@ -265,7 +265,7 @@ func (c *conn) Release() {
 			return err
 		}
 		c.restore(pc)
-		if st, ok := pc.CustomData()[stateKey].(*state); ok && c.lent {
+		if st := keptOf(pc); st != nil && c.lent {
 			st.level = levelUnknown
 		}
 		if !isIdle(pc) {

@@ -32,7 +32,7 @@ func (c *conn) isImplicit(st *state, s *driver.Script) bool {
 		return false
 	}
 	for i := range s.Statements {
-		if !isPlain(s.Statements[i].SQL) {
+		if !isPlain(s.Statements[i].SQL) || s.Statements[i].Stream {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 	"net"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,29 +20,50 @@ const (
 	hungUp             // closed by the other side
 )
 
-// shouldPing keeps pgx from pinging idle connections: checkIdle looks at them.
-func shouldPing(context.Context, stdlib.ShouldPingParams) bool { return false }
+// justUsed is how soon after it was lent the last time a connection is lent again without a look at it. A look is a
+// system call, which one that goes from hand to hand need not make each time: what has come in between would come a
+// moment later as well.
+const justUsed = 500 * time.Microsecond
+
+// shouldPing keeps pgx from pinging idle connections: checkIdle looks at those that this says have been idle.
+func shouldPing(_ context.Context, p stdlib.ShouldPingParams) bool {
+	if st := keptOf(p.Conn.PgConn()); st != nil {
+		st.justUsed = p.IdleDuration < justUsed
+	}
+	return false
+}
 
 // checkIdle has the pool discard an idle connection that the server has closed. It pings only where something has come
 // on the connection meanwhile, most often the server's farewell.
 func checkIdle(ctx context.Context, c *pgx.Conn) error {
 	pc := c.PgConn()
-	state := dirty
+	found := dirty
 	if pc.Frontend().ReadBufferLen() == 0 {
-		state = peekerOf(pc).peek()
+		found = lookAtIdle(pc)
 	}
-	if state == hungUp || state == dirty && pc.Ping(ctx) != nil {
+	if found == hungUp || found == dirty && pc.Ping(ctx) != nil {
 		return sqldriver.ErrBadConn
 	}
 	return nil
 }
 
-// peekerOf returns what looks at a connection's socket, which is kept with what else is kept for the connection.
-func peekerOf(pc *pgconn.PgConn) *peeker {
-	if st, ok := pc.CustomData()[stateKey].(*state); ok {
-		return st.peeker
+// lookAtIdle looks at a connection's socket, unless it was in use just now.
+func lookAtIdle(pc *pgconn.PgConn) line {
+	st := keptOf(pc)
+	switch {
+	case st == nil:
+		return newPeeker(pc.Conn()).peek()
+	case st.justUsed:
+		return quiet
+	default:
+		return st.peeker.peek()
 	}
-	return newPeeker(pc.Conn())
+}
+
+// keptOf returns the state of a connection that has been used, or nil.
+func keptOf(pc *pgconn.PgConn) *state {
+	st, _ := pc.CustomData()[stateKey].(*state)
+	return st
 }
 
 // rawConn returns the connection below TLS.

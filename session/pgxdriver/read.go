@@ -9,8 +9,8 @@ import (
 	"github.com/urutu-go/urutu/value"
 )
 
-// reader decodes the cells of one column, none of which is NULL.
-type reader func(b []byte) (value.Value, error)
+// reader decodes a cell of one column, which is not NULL, into what it is given.
+type reader func(b []byte, to *value.Value) error
 
 // readers returns what decodes the columns of a statement's rows. A column that was not declared, such as a guard's, is
 // read as what it is. They are kept, since nearly always the next row is read like the last one.
@@ -48,28 +48,37 @@ func readerOf(oid uint32, format int16, t value.Type) reader {
 	case is(pgtype.TextOID, textFormat, value.Text), is(pgtype.VarcharOID, textFormat, value.Text):
 		return readText
 	}
-	return func(b []byte) (value.Value, error) { return decode(oid, format, t, b) }
-}
-
-func readInt8(b []byte) (value.Value, error) {
-	if len(b) != 8 {
-		return value.Value{}, errLength
+	return func(b []byte, to *value.Value) (err error) {
+		*to, err = decode(oid, format, t, b)
+		return err
 	}
-	return value.OfInt(int64(binary.BigEndian.Uint64(b))), nil
 }
 
-func readTimestamptz(b []byte) (value.Value, error) {
+func readInt8(b []byte, to *value.Value) error {
 	if len(b) != 8 {
-		return value.Value{}, errLength
+		return errLength
 	}
-	return micros(int64(binary.BigEndian.Uint64(b)))
+	*to = value.OfInt(int64(binary.BigEndian.Uint64(b)))
+	return nil
 }
 
-func readUUID(b []byte) (value.Value, error) {
+func readTimestamptz(b []byte, to *value.Value) (err error) {
+	if len(b) != 8 {
+		return errLength
+	}
+	*to, err = micros(int64(binary.BigEndian.Uint64(b)))
+	return err
+}
+
+func readUUID(b []byte, to *value.Value) error {
 	if len(b) != 16 {
-		return value.Value{}, errLength
+		return errLength
 	}
-	return value.OfUUID([16]byte(b)), nil
+	*to = value.OfUUID([16]byte(b))
+	return nil
 }
 
-func readText(b []byte) (value.Value, error) { return value.OfText(string(b)), nil }
+func readText(b []byte, to *value.Value) error {
+	*to = value.OfText(string(b))
+	return nil
+}

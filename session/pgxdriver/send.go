@@ -29,6 +29,11 @@ func (b *burst) queue() {
 	for i := range b.script.Statements {
 		b.statement(i, st.params.take(&at, len(b.script.Statements[i].Types)))
 	}
+	if b.stream {
+		b.inPortions()
+		return
+	}
+	b.ends = b.script.End
 	if len(st.steps) > 0 && !b.implicit {
 		b.sync(stepSync)
 	}
@@ -54,7 +59,7 @@ func (b *burst) step(s step) { b.st.steps = append(b.st.steps, s) }
 
 // sync queues a sync.
 func (b *burst) sync(kind stepKind) {
-	b.st.out = append(b.st.out, 'S', 0, 0, 0, 4)
+	b.st.out = append(b.st.out, syncMessage...)
 	b.unread++
 	b.step(step{kind: kind})
 }
@@ -118,11 +123,12 @@ const small = 16 << 10
 // exchange writes the burst and reads its answers. One that is not small is written while it is answered, since a server
 // whose answers nobody reads stops reading itself. The error is that of the writing.
 func (b *burst) exchange() error {
+	b.open = b.stream
 	if len(b.st.out) <= small {
 		if err := b.flush(); err != nil {
 			return err
 		}
-		b.read()
+		b.read(b.st.steps)
 		return nil
 	}
 	written := make(chan error, 1)
@@ -133,7 +139,7 @@ func (b *burst) exchange() error {
 		}
 		written <- err
 	}()
-	b.read()
+	b.read(b.st.steps)
 	return <-written
 }
 

@@ -25,22 +25,23 @@ const (
 // state is what a connection to the server keeps for as long as it lives: its prepared statements, and memory that
 // every script uses again. It is used by one goroutine at a time, the one that holds the connection.
 type state struct {
-	cache   *cache
-	params  params
-	steps   []step
-	out     []byte // the encoded burst
-	row     []value.Value
-	bursts  uint64
-	level   level
-	handler *canceler
-	watcher *watcher
-	peeker  *peeker
-	burst   burst // the one that is under way
+	cache    *cache
+	params   params
+	steps    []step
+	out      []byte // the encoded burst
+	row      []value.Value
+	bursts   uint64
+	level    level
+	handler  *canceler
+	watcher  *watcher
+	peeker   *peeker
+	justUsed bool  // as it was lent: there is no need to look at it
+	burst    burst // the one that is under way
 }
 
 // stateOf returns the state of a connection, and makes it at its first use.
 func stateOf(ctx context.Context, pc *pgconn.PgConn) (*state, error) {
-	if st, ok := pc.CustomData()[stateKey].(*state); ok {
+	if st := keptOf(pc); st != nil {
 		return st, nil
 	}
 	// Text of dates is read as ISO. Connections of ours ask for that as they start; an adopted one may not have.

@@ -16,6 +16,7 @@ type conn struct {
 	sql     *sql.Conn
 	own     *rawConn // what wraps the connection of an adopted pool while it is lent
 	write   bool     // acquired for writing
+	writer  bool     // it is the writer
 	lent    bool     // the *sql.Conn was lent on, so that its state is not known
 	tx      transaction
 	running atomic.Bool
@@ -98,6 +99,17 @@ func (c *conn) Release() {
 		return err
 	})
 	_ = c.sql.Close()
+	c.giveBack()
+}
+
+// giveBack has the pool forget that the connection is lent.
+func (c *conn) giveBack() {
+	if p := c.pool; c.writer {
+		p.turn.Lock()
+		p.writers--
+		p.written = p.written || c.sql != nil
+		p.turn.Unlock()
+	}
 	c.pool.lent.Done()
 }
 

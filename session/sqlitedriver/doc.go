@@ -20,7 +20,9 @@
 //
 // SQLite lets one transaction write at a time, beside any number of readers who each see the last commit. So a pool
 // holds two kinds of connections: Config.MaxOpen readers, which refuse writes, and one writer. Acquire with
-// driver.Read lends a reader, with driver.Write the writer, for which others wait in line.
+// driver.Read lends a reader, with driver.Write the writer, for which others wait in line. driver.ReadOne lends the
+// writer where it is idle and has written before, since it has at hand what a reader would have to read again, and else
+// a reader.
 //
 // A transaction on the writer begins with BEGIN IMMEDIATE: it has the lock or fails, and no statement in it can fail
 // for the lock afterwards. Only other processes can hold it, and are waited for until TxOptions.LockTimeout, 10 s by

@@ -14,11 +14,11 @@ import (
 )
 
 // New returns the driver. It is safe for concurrent use. The first call in a process registers the function urutu_fold
-// with the SQLite package, for connections opened after it.
-func New() driver.Driver { return sqliteDriver{registered: registerFold()} }
+// and the collation urutu_decimal with the SQLite package, for connections opened after it.
+func New() driver.Driver { return sqliteDriver{registered: register()} }
 
 type sqliteDriver struct {
-	registered error // what became of registering the fold function, reported by Open
+	registered error // what became of registering function and collation, reported by Open
 }
 
 var _ driver.Driver = sqliteDriver{}

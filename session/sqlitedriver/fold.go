@@ -9,11 +9,15 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/value"
 )
 
-// registerFold registers the fold function with the SQLite package. There it is process-wide, must be done before a
-// connection is opened, and may be done only once.
-var registerFold = sync.OnceValue(func() error {
+// register registers the fold function and the collation of decimals with the SQLite package. There it is process-wide,
+// must be done before a connection is opened, and may be done only once.
+var register = sync.OnceValue(func() error {
+	if err := sqlite.RegisterCollationUtf8(dialect.DecimalCollation, value.CompareDecimals); err != nil {
+		return err
+	}
 	return sqlite.RegisterDeterministicScalarFunction(dialect.FoldFunction, 1,
 		func(_ *sqlite.FunctionContext, args []sqldriver.Value) (sqldriver.Value, error) {
 			if text, ok := args[0].(string); ok {

@@ -19,6 +19,10 @@ type pool struct {
 	adopted         bool
 	dir             string // removed at Close; "" for none
 
+	turn    sync.Mutex // protects the members below, and is held while the writer is lent for a read
+	writers int        // who has the writer, and who waits for it
+	written bool       // the writer is open, and knows what it has written
+
 	mu     sync.Mutex // protects the members below
 	closed bool
 	lent   sync.WaitGroup // Add only under mu and while not closed
@@ -57,16 +61,37 @@ func (p *pool) Acquire(ctx context.Context, access driver.Access) (driver.Conn, 
 	if !p.lend() {
 		return nil, closedPool("sqlitedriver.Acquire")
 	}
-	db := p.readers
-	if access == driver.Write {
-		db = p.writer
-	}
-	lent, err := db.Conn(ctx)
+	c := &conn{pool: p, write: access == driver.Write}
+	err := p.connect(ctx, c, access)
 	if err != nil {
-		p.lent.Done()
+		c.giveBack()
 		return nil, p.refused(ctx, "sqlitedriver.Acquire", err)
 	}
-	return &conn{pool: p, sql: lent, write: access == driver.Write}, nil
+	return c, nil
+}
+
+// connect gives c its connection.
+func (p *pool) connect(ctx context.Context, c *conn, access driver.Access) (err error) {
+	db := p.readers
+	switch {
+	case access == driver.Write:
+		p.turn.Lock()
+		p.writers++
+		p.turn.Unlock()
+		c.writer, db = true, p.writer
+	case access == driver.ReadOne && p.turn.TryLock():
+		if p.writers > 0 || !p.written || p.adopted {
+			p.turn.Unlock()
+			break
+		}
+		// A reader would have to read again every page that the writer has changed. Nobody can take the writer meanwhile, so
+		// that it is not waited for: who has it could be waiting for this read.
+		defer p.turn.Unlock()
+		p.writers++
+		c.writer, db = true, p.writer
+	}
+	c.sql, err = db.Conn(ctx)
+	return err
 }
 
 // lend counts a connection as lent, unless the pool is closed.

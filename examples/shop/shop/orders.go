@@ -19,6 +19,7 @@ type Order struct {
 	entity.Identifiable
 	entity.Dated
 	UserID     uuid.UUID `db:"user_id,ref=users,index"`
+	User       *User     `rel:"user_id"`
 	Status     Status
 	TotalCents int64
 }
@@ -185,9 +186,35 @@ type OrderSummary struct {
 	CreatedAt  time.Time `json:"created_at"`
 }
 
-// listOrders lists the latest first: keys are UUIDs of version 7, whose order is that of time.
-func listOrders(ctx context.Context, page query.PageRequest) (query.Paginated[*Order], error) {
-	return session.Page[Order](ctx, page, query.Desc(&orders.ID))
+// orderList is what clients may filter, sort and search orders by: also by whose they are. The latest are first: keys are
+// UUIDs of version 7, whose order is that of time.
+var orderList = query.NewList[Order](
+	query.Join(&orders.User),
+	query.Field("id", &orders.ID).Searched(),
+	query.Field("user_id", &orders.UserID),
+	query.Field("customer", &users.Name).Searched(),
+	query.Field("status", &orders.Status).AsSelect(),
+	query.Field("total_cents", &orders.TotalCents),
+	query.Field("created_at", &orders.CreatedAt),
+	query.Desc(&orders.ID),
+)
+
+// OrderQuery is what a client may ask of GET /orders.
+type OrderQuery struct {
+	query.ListRequest
+	UserID  query.Criteria[uuid.UUID] `json:"user_id"`
+	Status  query.Criteria[Status]    `json:"status"`
+	Total   query.Criteria[int64]     `json:"total_cents" filter:"total_cents"`
+	Created query.DateCriteria        `json:"created" filter:"created_at"`
+}
+
+func listOrders(ctx context.Context, in OrderQuery) (query.Paginated[*Order], error) {
+	return session.Page[Order](ctx, in.PageRequest, query.ApplyFilters(in), orderList.Sort(in.Sort))
+}
+
+// gridOrders answers a data grid.
+func gridOrders(ctx context.Context, req query.GridRequest) (query.GridPage[*Order], error) {
+	return session.Grid(ctx, orderList, req)
 }
 
 // view puts an order and its lines together.

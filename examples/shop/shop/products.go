@@ -63,6 +63,30 @@ func getProduct(ctx context.Context, in byID) (*Product, error) {
 	return session.Get[Product](ctx, in.ID)
 }
 
-func listProducts(ctx context.Context, page query.PageRequest) (query.Paginated[*Product], error) {
-	return session.Page[Product](ctx, page, query.Asc(&products.Name), query.Asc(&products.ID))
+// productList is what clients may filter, sort and search products by.
+var productList = query.NewList[Product](
+	query.Field("id", &products.ID),
+	query.Field("sku", &products.SKU).Searched(),
+	query.Field("name", &products.Name).Searched(),
+	query.Field("price_cents", &products.PriceCents),
+	query.Field("stock", &products.Stock),
+	query.Field("created_at", &products.CreatedAt),
+	query.Asc(&products.Name),
+)
+
+// ProductQuery is what a client may ask of GET /products.
+type ProductQuery struct {
+	query.ListRequest
+	Name  query.StringCriteria  `json:"name"`
+	Price query.Criteria[int64] `json:"price_cents" filter:"price_cents"`
+	Stock query.Criteria[int64] `json:"stock"`
+}
+
+func listProducts(ctx context.Context, in ProductQuery) (query.Paginated[*Product], error) {
+	return session.Page[Product](ctx, in.PageRequest, query.ApplyFilters(in), productList.Sort(in.Sort))
+}
+
+// gridProducts answers a data grid.
+func gridProducts(ctx context.Context, req query.GridRequest) (query.GridPage[*Product], error) {
+	return session.Grid(ctx, productList, req)
 }

@@ -58,10 +58,12 @@ func API(db *session.DB, ready func(ctx context.Context) error) *web.API {
 
 	web.Post(api, "/products", createProduct, web.As[ProductView]())
 	web.Get(api, "/products", listProducts, web.As[ProductView]())
+	web.Post(api, "/products/grid", gridProducts, web.As[ProductView]())
 	web.Get(api, "/products/{id}", getProduct, web.As[ProductView]())
 
 	web.Post(api, "/orders", placeOrder, web.Operation{Options: uow.Options{Retry: onStale}})
 	web.Get(api, "/orders", listOrders, web.As[OrderSummary]())
+	web.Post(api, "/orders/grid", gridOrders, web.As[OrderSummary]())
 	web.Get(api, "/orders/{id}", getOrder)
 
 	web.Get(api, "/audit", listAudit, web.As[AuditView]())

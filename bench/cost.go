@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/urutu-go/urutu/bus"
+	"github.com/urutu-go/urutu/session"
+)
+
+// clients is how many units are under way at once while it is measured what publishing adds to them.
+const clients = 8
+
+// business is a unit, with and without a message.
+type business struct {
+	name string
+	unit func(ctx context.Context, customer uuid.UUID, products []uuid.UUID) error
+}
+
+func businesses() []business {
+	return []business{
+		{"an insert of one row", func(ctx context.Context, _ uuid.UUID, _ []uuid.UUID) error {
+			c := newCustomer()
+			return session.Add(ctx, &c)
+		}},
+		{"an order of 10 lines that takes from 10 stocks", placeOrder},
+	}
+}
+
+// publication is what is published beside: the variants of a unit.
+type publication struct {
+	name string
+	add  func(ctx context.Context, customer uuid.UUID) error
+}
+
+func publications() []publication {
+	return []publication{
+		{"without a message", func(context.Context, uuid.UUID) error { return nil }},
+		{"with one", func(ctx context.Context, customer uuid.UUID) error {
+			return bus.Publish(ctx, welcome{Customer: customer})
+		}},
+		{fmt.Sprintf("with one of %s keys", thousands(drainKeys)), func(ctx context.Context, customer uuid.UUID) error {
+			return bus.Publish(ctx, welcome{Customer: customer, Key: fmt.Sprint("key ", rand.IntN(drainKeys))})
+		}},
+	}
+}
+
+// measureCosts measures what a message adds to the unit that publishes it, while nobody handles any.
+func measureCosts(ctx context.Context, l *load, db *database) (t table, err error) {
+	if err := db.addSchema(ctx, "cost"); err != nil {
+		return t, err
+	}
+	sdb, err := openMessages(ctx, db.url("cost", true), false)
+	if err != nil {
+		return t, err
+	}
+	defer func() { err = errors.Join(err, sdb.Close()) }()
+	t = table{Title: fmt.Sprintf("What publishing costs: units in a second, %d at once, PostgreSQL, commits wait for the disk", clients)}
+	for _, p := range publications() {
+		t.Columns = append(t.Columns, p.name)
+	}
+	for _, b := range businesses() {
+		l.say("cost: %s", b.name)
+		r, err := b.compete(ctx, l, db, sdb)
+		if err != nil {
+			return t, fmt.Errorf("%s: %w", b.name, err)
+		}
+		line := row{Name: b.name, Figures: []string{thousands(r.median(0))}}
+		for i, bar := range []float64{10, 15} {
+			q := r.over(i + 1)
+			line.Figures = append(line.Figures, fmt.Sprintf("%s; %+.0f %% (%+.0f–%+.0f)", thousands(r.median(i+1)), q.Median, q.Low, q.High))
+			line.Goals = append(line.Goals, atMost([]string{"≤ %s %%", "with a key ≤ %s %%"}[i], -q.Median, bar))
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t, nil
+}
+
+// over is by how many per cent a player's rate is more than the first one's.
+func (r rates) over(i int) quartiles {
+	out := make([]float64, len(r[i]))
+	for round := range out {
+		out[round] = 100 * (r[i][round]/r[0][round] - 1)
+	}
+	return quartilesOf(out)
+}
+
+// compete does the unit in each variant in turn.
+func (b *business) compete(ctx context.Context, l *load, db *database, sdb *session.DB) (rates, error) {
+	ps := publications()
+	out := make(rates, len(ps))
+	for round := -1; round < 3*l.rounds; round++ {
+		for _, i := range order(max(round, 0), len(ps)) {
+			if err := db.tidy(ctx, "cost"); err != nil {
+				return nil, err
+			}
+			if _, err := db.conn.Exec(ctx, "TRUNCATE urutu_message"); err != nil {
+				return nil, err
+			}
+			took, err := b.run(ctx, l.units, db, sdb, ps[i])
+			if err != nil {
+				return nil, err
+			}
+			if round >= 0 {
+				out[i] = append(out[i], float64(clients*l.units)/took.Seconds())
+			}
+		}
+	}
+	return out, nil
+}
+
+// run has each client do so many units, with products that no other one takes.
+func (b *business) run(ctx context.Context, units int, db *database, sdb *session.DB, p publication) (time.Duration, error) {
+	errs := make([]error, clients)
+	var all sync.WaitGroup
+	begin := time.Now()
+	for c := range clients {
+		all.Go(func() {
+			own := &data{products: db.products[c*len(db.products)/clients : (c+1)*len(db.products)/clients]}
+			for range units {
+				errs[c] = errors.Join(errs[c], sdb.Do(ctx, func(ctx context.Context) error {
+					return errors.Join(b.unit(ctx, db.customer, own.next(10)), p.add(ctx, db.customer))
+				}))
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(begin), errors.Join(errs...)
+}

@@ -1,0 +1,121 @@
+package shop_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// named returns a member of each item of a list, in their order.
+func named(list any, name string) string {
+	var all []string
+	for _, item := range list.([]any) {
+		all = append(all, fmt.Sprint(item.(object)[name]))
+	}
+	return strings.Join(all, " ")
+}
+
+// grid sends a request as a data grid's data source makes it.
+func (c *client) grid(path, filter, sort string) object {
+	c.Helper()
+	body := json.RawMessage(`{"paginationModel":{"page":0,"pageSize":25},"start":0,"end":24,"groupKeys":[],
+		"sortModel":[` + sort + `],"filterModel":{` + filter + `}}`)
+	return c.want(200, "POST", path, body)
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(c *client) {
+		ann, bob := c.user("ann@example.com"), c.user("bob@example.com")
+		a, b := c.product("A", 250, 30), c.product("B", 100, 10)
+		c.product("C_1", 100, 0)
+		for _, o := range []object{order(ann, a, 2), order(bob, b, 5), order(ann, a, 1, b, 1)} {
+			c.want(201, "POST", "/orders", o)
+		}
+
+		for target, want := range map[string]string{
+			"/products":                              "A B C_1",
+			"/products?sort=-price_cents,-sku":       "A C_1 B",
+			"/products?sort=stock&page_size=2":       "C_1 B",
+			"/products?stock[gt]=0&sort=price_cents": "B A",
+			"/products?name=THING&page=1":            "",
+		} {
+			if got := named(c.want(200, "GET", target, nil)["items"], "sku"); got != want {
+				c.Errorf("%s: %q, want %q", target, got, want)
+			}
+		}
+		for target, want := range map[string]string{
+			"/orders?page=0&page_size=20":                    "350 500 500",
+			"/orders?page=1&page_size=2":                     "500",
+			"/orders?sort=total_cents,-created_at":           "350 500 500",
+			"/orders?total_cents[gte]=400":                   "500 500",
+			"/orders?user_id=" + bob:                         "500",
+			"/orders?user_id=" + bob + "&created=1999-01-01": "",
+		} {
+			if got := named(c.want(200, "GET", target, nil)["items"], "total_cents"); got != want {
+				c.Errorf("%s: %q, want %q", target, got, want)
+			}
+		}
+		for target, field := range map[string]string{
+			"/products?sort=version": "version", "/products?colour=red": "colour", "/orders?status[like]=p": "status[like]",
+			"/orders?user_id=ann": "user_id", "/orders?page=100000": "page", "/orders?page_size=1000": "page_size", "/audit?who=ann": "who",
+		} {
+			if problem := c.want(400, "GET", target, nil); !strings.Contains(fmt.Sprint(problem["errors"]), field) {
+				c.Errorf("%s: %v", target, problem)
+			}
+		}
+	})
+}
+
+func TestGrids(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(c *client) {
+		ann, bob := c.user("ann@example.com"), c.user("bob@example.com")
+		a, b := c.product("A", 250, 30), c.product("B", 100, 10)
+		c.product("C_1", 100, 0)
+		for _, o := range []object{order(ann, a, 2), order(bob, b, 5), order(ann, a, 1, b, 1)} {
+			c.want(201, "POST", "/orders", o)
+		}
+
+		got := c.grid("/products/grid", `"items":[{"field":"name","operator":"contains","id":48213,"value":"thing","fromInput":":r5:"},
+			{"field":"stock","operator":">","id":"x","value":0}],"logicOperator":"and","quickFilterValues":[]`, `{"field":"price_cents","sort":"asc"}`)
+		if keys(got) != "pageInfo rowCount rows" || named(got["rows"], "sku") != "B A" || got["rowCount"] != 2.0 {
+			c.Errorf("products are %v", got)
+		}
+		if k := keys(got["rows"].([]any)[0].(object)); k != "id name price_cents sku stock" {
+			c.Errorf("a product has %s", k)
+		}
+		got = c.grid("/products/grid", `"items":[],"quickFilterValues":["c_"]`, "")
+		if named(got["rows"], "sku") != "C_1" {
+			c.Errorf("a search finds %v", got)
+		}
+		got = c.grid("/orders/grid", `"items":[{"field":"status","operator":"isAnyOf","value":["placed","paid"]},
+			{"field":"customer","operator":"equals","value":"ANN"},{"field":"total_cents","operator":"=","value":500}]`, `{"field":"created_at","sort":"desc"}`)
+		if named(got["rows"], "user_id") != bob+" "+ann || got["rowCount"] != 2.0 {
+			c.Errorf("orders are %v", got)
+		}
+		part := c.want(200, "POST", "/orders/grid", object{"start": 1, "end": 1})
+		if len(part["rows"].([]any)) != 1 || part["rowCount"] != 3.0 || fmt.Sprint(part["pageInfo"]) != "map[hasNextPage:true]" {
+			c.Errorf("a part of the orders is %v", part)
+		}
+
+		for body, field := range map[string]string{
+			`{"filterModel":{"items":[{"field":"user.email","operator":"contains","value":"a"}]}}`: "user.email",
+			`{"filterModel":{"items":[{"field":"status","operator":"contains","value":"a"}]}}`:     "contains",
+			`{"filterModel":{"items":[{"field":"user_id","operator":"equals","value":"ann"}]}}`:    "user_id",
+			`{"filterModel":{"items":[{"field":"total_cents","operator":">","value":"ten"}]}}`:     "total_cents",
+			`{"filterModel":{"items":[{"operator":"isEmpty"}]}}`:                                   "field",
+			`{"sortModel":[{"field":"status","sort":"up"}]}`:                                       "sortModel[0].sort",
+			`{"sortModel":"status"}`:                "sortModel",
+			`{"paginationModel":{"pageSize":1000}}`: "pageSize",
+			`{"start":"opaque"}`:                    "start",
+			`[]`:                                    "body",
+		} {
+			problem := c.want(400, "POST", "/orders/grid", json.RawMessage(body))
+			if !strings.Contains(fmt.Sprint(problem["errors"], problem["detail"]), field) {
+				c.Errorf("%s: %v", body, problem)
+			}
+		}
+	})
+}

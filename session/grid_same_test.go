@@ -1,0 +1,178 @@
+package session_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/urutu-go/urutu/entity"
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/query"
+	"github.com/urutu-go/urutu/session"
+)
+
+// gridFields, gridOperators and gridValues are what the requests of TestPromise48_grid_same are made of.
+var (
+	gridFields = []string{
+		"name", "note", "size", "big", "weight", "ratio", "price", "made", "madeOn", "day", "on", "status", "grade", "owner", "maker",
+		"country", "parts", "label", "secret",
+	}
+	gridOperators = []string{
+		"contains", "doesNotContain", "equals", "doesNotEqual", "startsWith", "endsWith", "isEmpty", "isNotEmpty", "isAnyOf", "=", "!=",
+		">", ">=", "<", "<=", "is", "not", "after", "onOrAfter", "before", "onOrBefore",
+	}
+	gridValues = []string{
+		`""`, `"0"`, `"aNN"`, `"%"`, `"_"`, `"\\"`, `"é"`, `"ЗНЬ"`, `"open"`, `"\ud800"`, `"\u0001"`, `"a'b\"c"`, `0`, `-0`, `9`, `9.0`, `10.5`, `-1.25`,
+		`1e300`, `-1e300`, `1e-300`, `0.1`, `2147483647`, `9223372036854775807`, `18446744073709551615`, `99999999999999999999`, `true`,
+		`false`, `null`, `"2026-11-29"`, `"2026-11-29T10:20:00.000Z"`, `"0000-01-01T00:00:00Z"`, `"0000-01-01"`, `"9998-12-31"`, `"A"`,
+		`"01920000-0000-7000-8000-0000000000aa"`, `{"value":"open"}`, `{"value":9}`, `["ann 50%","ÉCLAIR","ж"]`, `[9,10.50,-0.125]`, `[true]`, `[null]`,
+		`[[]]`, `["01920000-0000-7000-8000-0000000000aa"]`, `[{"value":"done"},"open"]`, `["A","AAA"]`,
+	}
+)
+
+// TestPromise48_grid_same: every operator with every value, on every field: rows, or a BadRequest, and the same on every
+// database.
+func TestPromise48_grid_same(t *testing.T) {
+	t.Parallel()
+	var answers [2][]string
+	for i, b := range backends[:2] {
+		f := openGear(t, b)
+		f.do(t, func(ctx context.Context) error {
+			eachItem(func(body string) {
+				var req query.GridRequest
+				must(t, json.Unmarshal([]byte(body), &req))
+				page, err := session.Grid(ctx, gearList, req, query.Eq(&gears.Tenant, 0))
+				answer := gearKeys(page.Rows)
+				if err != nil {
+					answer = refusal(err)
+				}
+				if strings.HasPrefix(answer, "not refused") {
+					t.Fatalf("%s: %s: %s", b.name, body, answer)
+				}
+				answers[i] = append(answers[i], body+": "+answer)
+			})
+			return nil
+		})
+	}
+	rows := 0
+	for i, answer := range answers[0] {
+		if answer != answers[1][i] {
+			t.Errorf("%s, but %s", answer, answers[1][i])
+		}
+		if !strings.Contains(answer, "filterModel.items[0]") {
+			rows++
+		}
+	}
+	if rows < 1000 {
+		t.Errorf("only %d of %d requests are answered by rows", rows, len(answers[0]))
+	}
+}
+
+func eachItem(ask func(body string)) {
+	for _, field := range gridFields {
+		for _, operator := range gridOperators {
+			for _, value := range gridValues {
+				ask(item(field, operator, value))
+			}
+		}
+	}
+}
+
+// Mooded has columns of types that only its database knows.
+type Mooded struct {
+	ID   int64   `db:"id,pk"`
+	Mood *string `db:"mood,type=mood"`
+	Code string  `db:"code,type=varchar(3)"`
+}
+
+var moodeds = entity.Columns[Mooded]()
+
+// TestGridOfNativeTypes: an enum of the database is compared as a text where that is asked, and a value that it does not
+// have is the client's mistake.
+func TestGridOfNativeTypes(t *testing.T) {
+	t.Parallel()
+	f := open(t, backends[0])
+	f.do(t, func(ctx context.Context) error {
+		_, err := session.From(ctx).ExecContext(ctx, "CREATE TYPE mood AS ENUM ('sad', 'happy')")
+		must(t, err)
+		must(t, session.CreateTables(ctx, (*Mooded)(nil)))
+		return session.Add(ctx, &Mooded{1, new("sad"), "abc"}, &Mooded{2, nil, ""})
+	})
+	list := query.NewList[Mooded](query.Field("id", &moodeds.ID), query.Field("mood", &moodeds.Mood),
+		query.Field("select", &moodeds.Mood).AsSelect(), query.Field("code", &moodeds.Code))
+	for _, c := range []struct{ field, operator, value, want string }{
+		{"mood", "contains", `"A"`, "1"}, {"mood", "equals", `"gloomy"`, ""}, {"mood", "isEmpty", "", "2"}, {"mood", "isNotEmpty", "", "1"},
+		{"mood", "doesNotEqual", `"gloomy"`, "1 2"}, {"mood", "isAnyOf", `["SAD","gloomy"]`, "1"}, {"select", "is", `"sad"`, "1"},
+		{"select", "not", `"sad"`, "2"}, {"select", "isAnyOf", `["sad","happy"]`, "1"}, {"code", "isEmpty", "", "2"}, {"code", "equals", `"ABCD"`, ""},
+		{"select", "is", `"gloomy"`, "bad_request"}, {"select", "isAnyOf", `["gloomy","sad"]`, "bad_request"},
+	} {
+		var req query.GridRequest
+		must(t, json.Unmarshal([]byte(item(c.field, c.operator, c.value)), &req))
+		got := ""
+		err := f.Do(t.Context(), func(ctx context.Context) error {
+			page, err := session.Grid(ctx, list, req)
+			for _, m := range page.Rows {
+				got = strings.TrimSpace(fmt.Sprint(got, " ", m.ID))
+			}
+			return err
+		})
+		if err != nil {
+			got = string(fault.KindOf(err))
+			if public := fault.Public(err); strings.Contains(public, "gloomy") || strings.Contains(public, "enum") {
+				t.Errorf("shown is %q", public)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s %s %s: %q, %v, want %q", c.field, c.operator, c.value, got, err, c.want)
+		}
+	}
+}
+
+// Priced has decimals that must not be there twice.
+type Priced struct {
+	ID    int64  `db:"id,pk"`
+	Price string `db:"price,type=numeric,unique"`
+}
+
+var priceds = entity.Columns[Priced]()
+
+// TestDecimalsAreNumbers: they are equal, ordered and unique as numbers on every database.
+func TestDecimalsAreNumbers(t *testing.T) {
+	onBoth(t, func(t *testing.T, b backend) {
+		f := open(t, b)
+		f.do(t, func(ctx context.Context) error {
+			must(t, session.CreateTables(ctx, (*Priced)(nil)))
+			return session.Add(ctx, &Priced{1, "9"}, &Priced{2, "10.0"}, &Priced{3, "-1e2"}, &Priced{4, "0.5"})
+		})
+		for name, c := range map[string]struct {
+			clauses []query.Clause
+			want    string
+		}{
+			"equal":     {[]query.Clause{query.Eq(&priceds.Price, "10")}, "2"},
+			"differ":    {[]query.Clause{query.Ne(&priceds.Price, "10.00"), query.Asc(&priceds.ID)}, "1 3 4"},
+			"less":      {[]query.Clause{query.Lt(&priceds.Price, "9.5"), query.Asc(&priceds.ID)}, "1 3 4"},
+			"one of":    {[]query.Clause{query.In(&priceds.Price, "9.0", "-100"), query.Asc(&priceds.ID)}, "1 3"},
+			"ascending": {[]query.Clause{query.Asc(&priceds.Price)}, "3 4 1 2"},
+			"greatest":  {[]query.Clause{query.Desc(&priceds.Price), query.Limit(1)}, "2"},
+		} {
+			f.do(t, func(ctx context.Context) error {
+				found, err := session.Find[Priced](ctx, c.clauses...)
+				must(t, err)
+				var got []string
+				for _, p := range found {
+					got = append(got, fmt.Sprint(p.ID))
+				}
+				if strings.Join(got, " ") != c.want {
+					t.Errorf("%s: %v, want %s", name, got, c.want)
+				}
+				return nil
+			})
+		}
+		err := f.Do(t.Context(), func(ctx context.Context) error { return session.Add(ctx, &Priced{5, "9.000"}) })
+		if fault.KindOf(err) != fault.Unique {
+			t.Errorf("9.000 beside 9: %v", err)
+		}
+	})
+}
