@@ -27,8 +27,9 @@ type GridRequest struct {
 	// PaginationModel is the page. Defaults to the first one, of DefaultPageSize rows.
 	PaginationModel *GridPagination `json:"paginationModel,omitempty" doc:"The page, where start and end do not say it"`
 	// Start and End are the first and the last row that are wanted, counted from 0: they say it more exactly than the page,
-	// which a grid that loads as it scrolls leaves at 0.
-	Start json.RawMessage `json:"start,omitempty" doc:"The first row, counted from 0"`
+	// which a grid that loads as it scrolls leaves at 0. A Start that is a text is a cursor: the nextCursor of the page
+	// before, and "" for the first page. The page then has as many rows as PaginationModel says, whatever End is.
+	Start json.RawMessage `json:"start,omitempty" doc:"The first row, counted from 0; or a cursor, an empty one for the first page"`
 	End   *int            `json:"end,omitempty" nullable:"true" doc:"The last row, which is included"`
 	// GroupKeys are the groups whose rows are wanted; there are none to ask for.
 	GroupKeys []json.RawMessage `json:"groupKeys,omitempty" maxItems:"0" doc:"Always empty: rows are in no groups"`
@@ -82,7 +83,7 @@ type GridItem struct {
 // GridPage is what a grid is answered.
 type GridPage[T any] struct {
 	Rows []T `json:"rows" nullable:"false"`
-	// RowCount is the number of rows on all pages.
+	// RowCount is the number of rows on all pages, -1 where it is not known.
 	RowCount int64 `json:"rowCount"`
 	// PageInfo says what lies behind the page.
 	PageInfo GridPageInfo `json:"pageInfo"`
@@ -92,6 +93,8 @@ type GridPage[T any] struct {
 type GridPageInfo struct {
 	// HasNextPage reports whether there are rows behind these.
 	HasNextPage bool `json:"hasNextPage"`
+	// NextCursor is where the next page starts, for a page that was found by a cursor.
+	NextCursor string `json:"nextCursor,omitempty"`
 }
 
 // TransformGrid maps the rows of a grid's page and keeps the rest. The first error ends it.
@@ -138,18 +141,46 @@ func (g GridRequest) Window() (Window, error) {
 	return w, nil
 }
 
+// Cursor returns which rows are wanted where the request says it by a cursor, and false where it does not.
+func (g GridRequest) Cursor() (req CursorRequest, given bool, err error) {
+	raw := bytes.TrimSpace(g.Start)
+	if len(raw) == 0 || raw[0] != '"' {
+		return req, false, nil
+	}
+	if len(g.GroupKeys) > 0 {
+		return req, true, refused("groupKeys", "must be empty: rows are in no groups")
+	}
+	if req.PageSize, err = g.pageSize(); err != nil {
+		return req, true, err
+	}
+	if len(raw) > MaxCursor+2 || json.Unmarshal(raw, &req.Cursor) != nil {
+		err = refused("start", "is not a cursor of this service")
+	}
+	return req, true, err
+}
+
+func (g GridRequest) pageSize() (int, error) {
+	if g.PaginationModel == nil || g.PaginationModel.PageSize == 0 {
+		return DefaultPageSize, nil
+	}
+	size := g.PaginationModel.PageSize
+	if size < 0 || size > MaxPageSize {
+		return 0, refused("paginationModel.pageSize", "must be from 1 to "+strconv.Itoa(MaxPageSize))
+	}
+	return size, nil
+}
+
 // page returns the rows of the pagination model.
 func (g GridRequest) page() (Window, error) {
 	p := GridPagination{}
 	if g.PaginationModel != nil {
 		p = *g.PaginationModel
 	}
-	if p.PageSize == 0 {
-		p.PageSize = DefaultPageSize
+	var err error
+	if p.PageSize, err = g.pageSize(); err != nil {
+		return Window{}, err
 	}
 	switch {
-	case p.PageSize < 0 || p.PageSize > MaxPageSize:
-		return Window{}, refused("paginationModel.pageSize", "must be from 1 to "+strconv.Itoa(MaxPageSize))
 	case p.Page < 0:
 		return Window{}, refused("paginationModel.page", "must not be negative")
 	case p.Page > MaxOffset/p.PageSize:
@@ -166,7 +197,7 @@ func (g GridRequest) start() (n int, given bool, err error) {
 	}
 	n, err = strconv.Atoi(string(raw))
 	if err != nil || n > math.MaxInt32 {
-		return 0, false, refused("start", "must be the number of a row")
+		return 0, false, refused("start", "must be the number of a row, or a cursor")
 	}
 	return n, true, nil
 }

@@ -128,7 +128,7 @@ func (d *listing) sorts(wanted []sorting) (ordering, error) {
 			return o, refused(w.at, quoted(w.field)+" is given twice")
 		}
 		seen[w.field] = true
-		s := Sort{n: f.n, desc: w.desc}
+		s := Sort{n: f.n, typ: f.typ, desc: w.desc}
 		if c, ok := f.n.(column); ok {
 			s = Sort{col: c, desc: w.desc}
 		}

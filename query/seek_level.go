@@ -65,6 +65,9 @@ func (r *renderer) sortLevel(s Sort) (level, error) {
 		}
 		return l, nil
 	}
+	if s.typ == nil {
+		return l, r.misuse("a page by a cursor in an order that is none of its rows")
+	}
 	c, err := model.CodecOf(s.typ)
 	if err != nil {
 		return l, &fault.Error{Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name, Err: err}

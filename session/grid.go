@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/query"
@@ -16,12 +17,19 @@ import (
 //	}
 //
 // A [query.Counting] among the clauses says whether the rows of all pages are counted; where their number is not known, it
-// is -1, which the grid takes for unknown. What the request must not ask for is fault.BadRequest: see [query.List.Grid].
+// is -1, which the grid takes for unknown. A request with a cursor is answered as by [Seek], uncounted unless a clause says
+// otherwise, with the cursor of the next page in pageInfo. What the request must not ask for is fault.BadRequest: see [query.List.Grid].
 func Grid[T any](
 	ctx context.Context, list *query.List[T], req query.GridRequest, clauses ...query.Clause,
 ) (query.GridPage[*T], error) {
 	const op = "session.Grid"
 	var none query.GridPage[*T]
+	if at, ok, err := req.Cursor(); ok {
+		if err == nil {
+			return gridSeek(ctx, list, req, at, clauses)
+		}
+		return none, err
+	}
 	part, err := req.Window()
 	if err != nil {
 		return none, err
@@ -44,6 +52,36 @@ func Grid[T any](
 	}
 	behind := int64(part.Offset + len(rows.objs))
 	return query.GridPage[*T]{Rows: rows.objs, RowCount: n, PageInfo: query.GridPageInfo{HasNextPage: behind < n || rows.more}}, nil
+}
+
+// gridSeek answers a grid that walks by cursors.
+func gridSeek[T any](
+	ctx context.Context, list *query.List[T], req query.GridRequest, at query.CursorRequest, clauses []query.Clause,
+) (query.GridPage[*T], error) {
+	const op = "session.Grid"
+	var none query.GridPage[*T]
+	rows, t, err := seek[T](ctx, op, at, append([]query.Clause{list.Grid(req)}, clauses...))
+	if err != nil {
+		return none, unasked(op, asStart(err))
+	}
+	out := query.GridPage[*T]{Rows: rows.objs}
+	if out.PageInfo.NextCursor, _, err = rows.seek.Cursors(); err != nil {
+		return none, err
+	}
+	out.PageInfo.HasNextPage = out.PageInfo.NextCursor != ""
+	out.RowCount, _, err = rows.settle(t)
+	return out, err
+}
+
+// asStart says of an error about a cursor that a grid sends it as start.
+func asStart(err error) error {
+	var e *fault.Error
+	if fields := fault.FieldsOf(err); !errors.As(err, &e) || len(fields) != 1 || fields[0].Name != "cursor" {
+		return err
+	}
+	out := *e
+	out.Fields = []fault.Field{{Name: "start", Message: e.Fields[0].Message}}
+	return &out
 }
 
 // unasked makes an error of a database about a value one of the request, which it came with: what a column's own type does

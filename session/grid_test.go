@@ -2,7 +2,9 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -303,6 +305,53 @@ func TestPromise48_grid_pages(t *testing.T) {
 	})
 }
 
+// TestPromise49_grid_cursors: a grid that walks by cursors sees each row once, in the order of one that does not, whatever it
+// sorts by; and a cursor of another order or filter is refused as its start.
+func TestPromise49_grid_cursors(t *testing.T) {
+	onBoth(t, func(t *testing.T, b backend) {
+		f := openGear(t, b)
+		body := func(start, models string) string {
+			return `{"paginationModel":{"page":99999,"pageSize":2},"end":0,"start":` + strconv.Quote(start) + models + `}`
+		}
+		for _, field := range []string{"id", "name", "note", "size", "big", "weight", "ratio", "price", "made", "day", "on", "status", "grade", "owner", "maker", "parts", "onlySorted"} {
+			for _, way := range []string{"asc", "desc"} {
+				models := `,"sortModel":[{"field":"` + field + `","sort":"` + way + `"},{"field":"id","sort":"desc"}]`
+				start, walked := "", []string{}
+				for range 4 {
+					page, err := f.ask(t, gearList, body(start, models))
+					must(t, err)
+					walked = append(walked, gearKeys(page.Rows))
+					start = page.PageInfo.NextCursor
+					if page.PageInfo.HasNextPage != (start != "") || page.RowCount != -1 {
+						t.Errorf("by %s: %+v of %d", field, page.PageInfo, page.RowCount)
+					}
+					if start == "" {
+						break
+					}
+				}
+				if got, want := strings.Join(walked, " "), f.asked(t, gearList, "{"+models[1:]+"}"); got != want {
+					t.Errorf("by %s %s: walked %s, want %s", field, way, got, want)
+				}
+			}
+		}
+		page, err := f.ask(t, gearList, body("", ""))
+		must(t, err)
+		for models, want := range map[string]string{
+			`,"sortModel":[{"field":"size","sort":"asc"}]`:                                  "start was made for another list",
+			`,"filterModel":{"items":[{"field":"size","operator":"isNotEmpty"}]}`:           "start was made under another filter",
+			`,"filterModel":{"items":[{"field":"secret","operator":"contains","value":1}]}`: "filterModel.items[0].field there is no field",
+		} {
+			_, err := f.ask(t, gearList, body(page.PageInfo.NextCursor, models))
+			if !errors.Is(err, fault.BadRequest) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", models, err, want)
+			}
+		}
+		if all, err := f.ask(t, gearList, `{"start":""}`); err != nil || all.RowCount != 5 || all.PageInfo.HasNextPage {
+			t.Errorf("all on one page: %d, %+v, %v", all.RowCount, all.PageInfo, err)
+		}
+	})
+}
+
 // TestPromise48_grid_refusals: what a list does not have, and what is more than its bounds, is a BadRequest that names it.
 func TestPromise48_grid_refusals(t *testing.T) {
 	list := func(n int, one string) string { return "[" + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + "]" }
@@ -387,7 +436,9 @@ func TestPromise48_grid_refusals(t *testing.T) {
 		{`{"start":0,"end":200}`, `end must be from 1 to 200 rows`},
 		{`{"start":0,"end":-9223372036854775808}`, `end must be from 1 to 200 rows`},
 		{`{"start":1.5}`, `start must be the number of a row`},
-		{`{"start":"cursor"}`, `start must be the number of a row`},
+		{`{"start":"cursor"}`, `start is not a cursor of this service`},
+		{`{"start":"","paginationModel":{"pageSize":201}}`, `paginationModel.pageSize must be from 1 to 200`},
+		{`{"start":"","groupKeys":["a"]}`, `groupKeys must be empty`},
 		{`{"start":99999999999999999999}`, `start must be the number of a row`},
 		{`{"groupKeys":["a"]}`, `groupKeys must be empty`},
 	}

@@ -170,3 +170,33 @@ func ExamplePage_sort() {
 	// Hive
 	// <nil>
 }
+
+// Pages that lead to each other are walked by their cursors, here to the end and a step back.
+func ExampleSeek() {
+	ctx := context.Background()
+	db := openAlbums(ctx)
+	defer func() { _ = db.Close() }()
+	page := func(cursor string) (page query.CursorPage[*Album]) {
+		err := db.Do(ctx, func(ctx context.Context) (err error) {
+			page, err = session.Seek[Album](ctx, query.CursorRequest{Cursor: cursor, PageSize: 2}, query.Desc(&albums.Sold), query.CountExact)
+			return err
+		})
+		if err != nil {
+			fmt.Println(err)
+		}
+		for _, a := range page.Items {
+			fmt.Println(a.Title, "of", *page.Total)
+		}
+		return page
+	}
+	last := page(page("").Next)
+	fmt.Println("behind the last page:", last.Next == "")
+	page(last.Prev)
+	// Output:
+	// Hill of 3
+	// Honey of 3
+	// Hive of 3
+	// behind the last page: true
+	// Hill of 3
+	// Honey of 3
+}

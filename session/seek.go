@@ -23,9 +23,30 @@ func Seek[T any](ctx context.Context, req query.CursorRequest, clauses ...query.
 	if err != nil {
 		return none, err
 	}
-	s, err := enter(ctx, op)
+	rows, t, err := seek[T](ctx, op, req, clauses)
 	if err != nil {
 		return none, err
+	}
+	out := query.CursorPage[*T]{Items: rows.objs, PageSize: req.PageSize}
+	if out.Next, out.Prev, err = rows.seek.Cursors(); err != nil {
+		return none, err
+	}
+	if !t.counting.Asks() {
+		return out, nil
+	}
+	n, precision, err := rows.settle(t)
+	if err != nil {
+		return none, err
+	}
+	out.Total, out.Precision = &n, precision
+	return out, nil
+}
+
+// seek reads a page, and how many rows there are where that is asked.
+func seek[T any](ctx context.Context, op string, req query.CursorRequest, clauses []query.Clause) (*seekRead[T], *total, error) {
+	s, err := enter(ctx, op)
+	if err != nil {
+		return nil, nil, err
 	}
 	defer s.leave(ctx)
 	rows := &seekRead[T]{rowsRead: rowsRead[T]{read: of[T](clauses)}, req: req}
@@ -35,9 +56,12 @@ func Seek[T any](ctx context.Context, req query.CursorRequest, clauses ...query.
 		t.q = rows.q
 	}
 	if err := s.readPage(ctx, op, rows, t); err != nil {
-		return none, err
+		return nil, nil, err
 	}
-	return rows.finish(t)
+	if rows.seek.Back() {
+		slices.Reverse(rows.objs)
+	}
+	return rows, t, nil
 }
 
 // seekRead reads the rows of a page that is found by a cursor.
@@ -71,23 +95,9 @@ func (r *seekRead[T]) row(cells []value.Value) error {
 func (r *seekRead[T]) first() bool { return r.req.Cursor == "" }
 func (r *seekRead[T]) whole() bool { return r.seek.Whole() }
 
-func (r *seekRead[T]) finish(t *total) (out query.CursorPage[*T], err error) {
-	if r.seek.Back() {
-		slices.Reverse(r.objs)
-	}
-	out.Items, out.PageSize = r.objs, r.req.PageSize
-	if out.Next, out.Prev, err = r.seek.Cursors(); err != nil {
-		return query.CursorPage[*T]{}, err
-	}
-	if !t.counting.Asks() {
-		return out, nil
-	}
-	n, precision, err := t.counting.Settle(t.v, int64(r.seek.Seen()), r.seek.Whole())
-	if err != nil {
-		return query.CursorPage[*T]{}, err
-	}
-	out.Total, out.Precision = &n, precision
-	return out, nil
+// settle returns how many rows there are, as far as that is known.
+func (r *seekRead[T]) settle(t *total) (int64, query.Precision, error) {
+	return t.counting.Settle(t.v, int64(r.seek.Seen()), r.seek.Whole())
 }
 
 // cursorKeys returns the keys of the connection's cursors. That there is none but a random one is said in the log, once

@@ -50,6 +50,9 @@ var verbs = map[string]func(ctx context.Context) error{
 	"Page": func(ctx context.Context) error {
 		return second(session.Page[User](ctx, query.PageRequest{}))
 	},
+	"Seek": func(ctx context.Context) error {
+		return second(session.Seek[User](ctx, query.CursorRequest{}))
+	},
 	"Lookup": func(ctx context.Context) error {
 		_, _, err := session.Lookup[User](ctx, uuid.New())
 		return err

@@ -373,20 +373,33 @@ func TestAsMapsAfterTheCommit(t *testing.T) {
 	web.Get(api, "/page", func(_ context.Context, in struct{ query.PageRequest }) (query.Paginated[*user], error) {
 		return query.Paginated[*user]{Items: []*user{{ID: 3, Name: "Cy"}}, Total: 21, Page: in.Page, PageSize: in.PageSize}, nil
 	}, web.As[userSchema]())
+	web.Get(api, "/counted", func(context.Context, none) (query.Paginated[*user], error) {
+		return query.Paginated[*user]{Items: []*user{}, Total: -1, PageSize: 20, Precision: query.Unknown, HasNext: new(false)}, nil
+	}, web.As[userSchema]())
+	web.Get(api, "/walk", func(_ context.Context, in struct{ query.CursorRequest }) (query.CursorPage[*user], error) {
+		return query.CursorPage[*user]{Items: []*user{{ID: 3, Name: "Cy"}}, Prev: in.Cursor, PageSize: in.PageSize, Total: new(int64(9)), Precision: query.AtLeast}, nil
+	}, web.As[userSchema]())
 	ok(t, api)
 	send(t, api, nil, "POST", "/users", userCreate{"Eve", "eve@example.com"}).body(t, 201, `{"id":7,"name":"Eve"}`)
 	for path, want := range map[string]string{
-		"/users":                   `[{"id":7,"name":"Eve"},{"id":1,"name":"Bob"}]`,
-		"/values":                  `[{"id":1,"name":"Bob"}]`,
-		"/none":                    `[]`,
-		"/value":                   `{"id":2,"name":"Al"}`,
-		"/nil":                     `null`,
-		"/page?page=2&page_size=9": `{"items":[{"id":3,"name":"Cy"}],"total":21,"page":2,"page_size":9}`,
+		"/users":                     `[{"id":7,"name":"Eve"},{"id":1,"name":"Bob"}]`,
+		"/values":                    `[{"id":1,"name":"Bob"}]`,
+		"/none":                      `[]`,
+		"/value":                     `{"id":2,"name":"Al"}`,
+		"/nil":                       `null`,
+		"/page?page=2&page_size=9":   `{"items":[{"id":3,"name":"Cy"}],"total":21,"page":2,"page_size":9}`,
+		"/counted":                   `{"items":[],"total":-1,"page":0,"page_size":20,"precision":"unknown","has_next":false}`,
+		"/walk?cursor=c&page_size=9": `{"items":[{"id":3,"name":"Cy"}],"next":"","prev":"c","page_size":9,"total":9,"precision":"at_least"}`,
 	} {
 		send(t, api, nil, "GET", path, nil).body(t, 200, want)
 	}
-	if p := send(t, api, nil, "GET", "/page?page_size=999", nil).problem(t, 400); len(p.Errors) != 1 || p.Errors[0].Name != "page_size" {
-		t.Errorf("%+v", p)
+	for target, field := range map[string]string{
+		"/page?page_size=999": "page_size", "/walk?page_size=999": "page_size", "/walk?name=ann": "name",
+		"/walk?cursor=" + strings.Repeat("a", query.MaxCursor+1): "cursor",
+	} {
+		if p := send(t, api, nil, "GET", target, nil).problem(t, 400); len(p.Errors) != 1 || p.Errors[0].Name != field {
+			t.Errorf("%s: %+v", target, p)
+		}
 	}
 }
 
