@@ -10,7 +10,7 @@ ONLY ?=
 ROWS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load chaos plans xmin
+.PHONY: help test race lint bench benchmarks fuzz verify tidy services shop load chaos watermill plans xmin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ chaos: ## MINUTES (5) of killing, stopping and cutting off what handles messages
 	@exports=$$(scripts/services.sh) && eval "$$exports" && cd conformance && \
 		URUTU_CHAOS=$(MINUTES)m go test -count=1 -v -timeout $$((2 * $(MINUTES) + 15))m \
 		-run '^Test($(if $(DATABASE),$(patsubst sqlite,SQLite,$(patsubst postgres,Postgres,$(DATABASE))),Postgres|SQLite))$$' ./chaos
+
+watermill: ## Watermill's Pub/Sub suite at its full size, on every database
+	@exports=$$(scripts/services.sh) && eval "$$exports" && cd conformance && \
+		URUTU_WATERMILL=full go test -count=1 -v -timeout 20m -run '^TestPubSub$$' ./watermill
 
 plans: ## how PostgreSQL answers what is sent about messages, on a table of ROWS (10000000)
 	@exports=$$(scripts/services.sh) && eval "$$exports" && \

@@ -107,7 +107,7 @@ func (o *urutuOutbox) Close() error { return o.db.Close() }
 // drains drains an outbox in rounds, after one that does not count, and returns messages in a second.
 func drains(ctx context.Context, l *load, o outward, n, keys int) ([]float64, error) {
 	var out []float64
-	for round := -1; round < max(l.rounds/3, 1); round++ {
+	for round := -1; round < max(l.rounds/2, 1); round++ {
 		if err := o.Fill(ctx, n, keys); err != nil {
 			return nil, err
 		}

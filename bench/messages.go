@@ -23,7 +23,7 @@ type load struct {
 }
 
 func fullLoad() load {
-	return load{rounds: 5, batch: 1000, backlog: 100_000, pace: 8 * time.Second, units: 120, kills: 3}
+	return load{rounds: 5, batch: 1000, backlog: 50_000, pace: 8 * time.Second, units: 120, kills: 3}
 }
 
 func quickLoad() load {

@@ -20,9 +20,9 @@ type Handler struct {
 	// Group is whose messages these are: each group gets every event of the topics that its handlers have, once. The
 	// processes of one service share a group, and its work. A task's group is its topic, and is not set here.
 	Group string
-	// Concurrency is how many messages this handler has in hand at once, in each process. Defaults to 8. The handlers of a
-	// group share its order and its place in memory: where one is slower than its messages come, the others wait for it in
-	// the end, unless it has a group of its own.
+	// Concurrency is how many messages this handler has in hand at once, in each process. Defaults to 8. Where it is slower
+	// than its messages come, they stay in the database, and the group's other handlers go on, except with messages of keys
+	// of which an earlier one waits there.
 	Concurrency int
 	// Timeout bounds one attempt: the context ends, and the unit is rolled back. Defaults to 1 minute; a negative duration
 	// means none.

@@ -8,6 +8,12 @@
 // ending in _test.go is one library, and shows how it is used with a session. A library is added by its file, and its
 // line in libraries.
 //
+// Two directories are packages of their own: watermill runs Watermill's Pub/Sub suite on urutu's messages, and chaos is the
+// rig that kills what handles them.
+//
+// Two directories are packages of their own: watermill runs Watermill's Pub/Sub suite on urutu's messages, and chaos is the
+// rig that kills what handles them.
+//
 // # Generated code
 //
 // The code in sqlc/ and ent/ is committed. After a change of a schema or a query, `go generate ./...` in this directory

@@ -15,7 +15,8 @@ type Consumer struct {
 	Topics []string
 	// Concurrency is how many messages are in hand at once in this process. Defaults to 8.
 	Concurrency int
-	// Limits is how many messages of a topic are in hand at once, for topics that have a limit.
+	// Limits is how many messages of a topic are in hand at once, for topics that have a limit. Where there are several of
+	// them, each has its own room in memory: what comes of one that has none left stays in the table, and the others go on.
 	Limits map[string]int
 	// Handle handles one message, in a unit of work that acknowledges it: see [Delivery.Acknowledge]. Where it returns an
 	// error, nothing of it has happened. Required unless Send is set.

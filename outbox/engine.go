@@ -67,17 +67,19 @@ var defaults = timing{
 // destination is a consumer and what this process has of its lanes.
 type destination struct {
 	Consumer
-	id      int32
-	lanes   map[int16]*lane
-	seen    map[int16]sighting // lanes of others
-	running map[string]int     // how many of a topic are in hand
-	ready   []*Delivery
+	id     int32
+	lanes  map[int16]*lane
+	seen   map[int16]sighting // lanes of others
+	topics map[string]*topic  // those with a limit
+	ready  []*Delivery
 	// suspects are ready, and were in hand when their process died.
 	suspects []*Delivery
 	hands    int        // messages in hand
 	some     *sync.Cond // something is ready, or the engine stops
 	held     int        // messages in memory
 	room     int        // how many there may be
+	brim     int        // with more than this, no others are looked for
+	reopened bool       // a topic has room again
 	moveAt   time.Time  // when messages that wait for their time are looked for
 	paused   time.Time  // nothing is handed out before, since the database or the broker does not answer
 	outage   time.Duration
@@ -98,18 +100,25 @@ func NewEngine(db *session.DB, cfg Config, consumers ...Consumer) *Engine {
 		owner: uuid.New(), waker: make(chan struct{}, 1),
 	}
 	for _, c := range consumers {
-		d := &destination{Consumer: c, lanes: map[int16]*lane{}, seen: map[int16]sighting{}, running: map[string]int{}, some: sync.NewCond(&e.mu)}
-		d.Concurrency = cmp.Or(max(c.Concurrency, 0), 8)
-		d.room = min(max(32*d.Concurrency, 256), 4096)
-		if c.Send != nil {
-			d.Concurrency, d.room = 1, 4096
-		}
-		if d.Retry == nil {
-			d.Retry = func(string) Retry { return Retry{} }
-		}
+		d := newDestination(c)
+		d.some = sync.NewCond(&e.mu)
 		e.dests = append(e.dests, d)
 	}
 	return e
+}
+
+func newDestination(c Consumer) *destination {
+	d := &destination{Consumer: c, lanes: map[int16]*lane{}, seen: map[int16]sighting{}, topics: map[string]*topic{}}
+	d.Concurrency = cmp.Or(max(c.Concurrency, 0), 8)
+	d.room = min(max(32*d.Concurrency, 256), 4096)
+	if c.Send != nil {
+		d.Concurrency, d.room = 1, 4096
+	}
+	if d.Retry == nil {
+		d.Retry = func(string) Retry { return Retry{} }
+	}
+	d.makeRoom()
+	return d
 }
 
 // Start registers the destinations and their subscriptions and begins to work. The work has the values of ctx and
@@ -281,9 +290,8 @@ func (e *Engine) pick(d *destination, now time.Time) *Delivery {
 	}
 	for i := 0; i < len(d.ready); i++ {
 		m := d.ready[i]
-		limit := d.Limits[m.Topic]
 		safe := m.lane.safe(now)
-		if safe && limit > 0 && d.running[m.Topic] >= limit {
+		if t := d.topics[m.Topic]; safe && t != nil && t.running >= t.limit {
 			continue
 		}
 		d.ready = slices.Delete(d.ready, i, i+1)
@@ -309,7 +317,9 @@ func (d *destination) overtakes(topic string) bool { return d.Retry(topic).Skip 
 func (d *destination) take(m *Delivery) {
 	m.started = true
 	d.hands++
-	d.running[m.Topic]++
+	if t := d.topics[m.Topic]; t != nil {
+		t.running++
+	}
 }
 
 // finished says that a message is in hand no more.
@@ -317,10 +327,11 @@ func (e *Engine) finished(d *destination, m *Delivery) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	d.hands--
-	d.running[m.Topic]--
 	e.adjourn(d)
-	if d.Limits[m.Topic] > 0 && len(d.ready) > 0 {
-		d.some.Broadcast()
+	if t := d.topics[m.Topic]; t != nil {
+		if t.running--; len(d.ready) > 0 {
+			d.some.Broadcast()
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"cmp"
+	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -30,12 +32,20 @@ type lane struct {
 	// passed are the messages that were in memory when it began, and are not any more.
 	passed map[int64]bool
 	looked bool // a look is under way
+	// behind is what was left in the table by topic, recent the topics of those of that behind the floor, and low the first
+	// that a topic has left since the look began that is under way.
+	behind map[string]*backlog
+	recent map[int64]string
+	low    map[string]int64
 	// whole asks for a sweep of the whole lane; wholeAt is when the last one was.
 	whole   bool
 	wholeAt time.Time
-	due     time.Time // when the next retry is; zero for never
-	touched int64     // an operator has changed something, when this number changes
-	lost    bool      // it belongs to another process now
+	// sweeping is a sweep of the whole lane that takes several looks, and has come to sweptTo.
+	sweeping bool
+	sweptTo  int64
+	due      time.Time // when the next retry is; zero for never
+	touched  int64     // an operator has changed something, when this number changes
+	lost     bool      // it belongs to another process now
 
 	deaths  int   // of owners, before what was there at the last one was through
 	doubt   int64 // one of the messages up to here may have been in hand at the last death
@@ -56,7 +66,7 @@ type lease struct {
 func newLane(d *destination, number int16, l lease) *lane {
 	return &lane{
 		dest: d, number: number, lease: l, held: map[int64]*Delivery{}, keys: map[string][]*Delivery{}, left: map[string]bool{}, fresh: map[string]bool{}, passed: map[int64]bool{},
-		whole: true, due: time.Now(),
+		behind: map[string]*backlog{}, recent: map[int64]string{}, low: map[string]int64{}, whole: true, due: time.Now(),
 	}
 }
 
@@ -68,13 +78,20 @@ func (l *lane) safe(now time.Time) bool { return !l.lost && !l.leaving && now.Be
 // look is one look at a lane: what it asks for, and what it brings.
 type look struct {
 	lane  *lane
+	fetch bool
 	hint  int64 // fetch from here on
 	floor int64 // sweep from here to the hint
 	sweep bool
 	whole bool // the sweep is of the whole lane
 	again bool // retries that are due are asked for too
+	scans []*scan
+	// A sweep of the whole lane leaves out the messages of these topics up to settled, unless they have one of the keys.
+	topics, keys []string
+	settled      int64
+	known        []int64
 
 	fetched, swept []*Delivery
+	stays          map[string]bool // the keys that it has left in the table
 	full           bool            // the sweep stopped at its limit
 	blocked        map[string]bool // the keys that waited for a retry before the sweep
 	ended          uint64          // every transaction before this number had ended before the sweep
@@ -83,31 +100,38 @@ type look struct {
 
 // begin begins a look.
 func (l *lane) begin(now time.Time, everything bool) look {
-	k := look{lane: l, hint: l.hint, floor: l.floor, whole: l.whole || everything}
-	k.sweep = k.whole || l.floor < l.hint
-	if k.whole {
-		k.floor, l.wholeAt = 0, now
+	k := look{lane: l, fetch: !l.crowded(), hint: l.hint, floor: l.floor, settled: l.floor, stays: map[string]bool{}}
+	if !l.sweeping && (l.whole || everything) {
+		l.sweeping, l.sweptTo, l.whole, l.wholeAt = true, 0, false, now
+		clear(l.fresh)
 	}
-	l.whole = false
-	clear(l.fresh)
+	k.scans, k.topics = l.scans()
+	k.whole, k.sweep = l.sweeping, l.sweeping || l.floor < l.hint
+	if k.whole {
+		k.floor = l.sweptTo
+		k.keys = slices.Sorted(maps.Keys(l.left))
+	}
 	clear(l.passed)
+	clear(l.low)
 	l.looked = true
 	return k
 }
 
 // fail puts back what a look was asked for that did not come to its end.
 func (l *lane) fail(k *look) {
-	l.whole, l.looked = l.whole || k.whole, false
+	if k.whole {
+		l.sweeping, l.whole = false, true
+	}
+	l.looked = false
 }
 
 // take hands out what a look has brought, in the order of the messages' numbers. A sweep that stopped at its limit says
 // nothing of what comes after its last message: then nothing after that is handed out, and the hint stays.
 func (l *lane) take(k *look) (ready []*Delivery) {
 	l.looked = false
-	fetched := k.fetched
+	last := int64(math.MaxInt64)
 	if k.full {
-		last := k.swept[len(k.swept)-1].id
-		fetched = slices.DeleteFunc(slices.Clone(fetched), func(d *Delivery) bool { return d.id > last })
+		last = k.swept[len(k.swept)-1].id
 	} else if k.whole {
 		l.left = k.blocked
 		for key := range l.fresh {
@@ -117,25 +141,78 @@ func (l *lane) take(k *look) (ready []*Delivery) {
 			l.holdBack(d)
 		}
 	}
-	all := slices.Concat(k.swept, fetched)
-	slices.SortFunc(all, func(a, b *Delivery) int { return cmp.Compare(a.id, b.id) })
-	for _, d := range all {
-		if l.unknown(d) && l.goes(k, d) && l.hold(d) {
-			ready = append(ready, d)
+	for _, b := range k.brought(last) {
+		if l.unknown(b.Delivery) && l.admit(k, b.Delivery, b.scanned) && l.hold(b.Delivery) {
+			ready = append(ready, b.Delivery)
 		}
 	}
-	if k.full {
-		l.whole = l.whole || k.whole
-		return ready
+	l.scanned(k, last)
+	l.sweepOn(k, last)
+	if !k.full {
+		l.settle(k)
 	}
-	l.settle(k)
 	return ready
+}
+
+// brought is a message that a look has brought.
+type brought struct {
+	*Delivery
+	scanned bool
+}
+
+// brought returns what a look has brought up to the last number, in order.
+func (k *look) brought(last int64) (list []brought) {
+	add := func(found []*Delivery, scanned bool) {
+		for _, d := range found {
+			if d.id <= last {
+				list = append(list, brought{d, scanned})
+			}
+		}
+	}
+	add(k.swept, false)
+	add(k.fetched, false)
+	for _, s := range k.scans {
+		add(s.found, true)
+	}
+	slices.SortStableFunc(list, func(a, b brought) int { return cmp.Compare(a.id, b.id) })
+	return list
+}
+
+// admit reports whether a message comes into memory. Otherwise it stays in the table.
+func (l *lane) admit(k *look, d *Delivery, scanned bool) bool {
+	goes := l.goes(k, d, scanned)
+	switch {
+	case scanned:
+		l.reach(k, d)
+	case !goes:
+		return false // the next sweep of the whole lane brings it
+	}
+	if !goes || l.dest.isFull(d.Topic) || l.mustWait(k, d, scanned) {
+		l.stay(k, d)
+		return false
+	}
+	l.taken(d)
+	return true
+}
+
+// sweepOn says how far a sweep of the whole lane has come. Behind the floor it does not begin where it stopped: what comes
+// late may be before that.
+func (l *lane) sweepOn(k *look, last int64) {
+	switch {
+	case !k.whole:
+	case !k.full:
+		l.sweeping = false
+	case last < l.floor:
+		l.sweptTo = last
+	default:
+		l.sweeping, l.whole = false, true
+	}
 }
 
 // retries hands out messages whose retry is due.
 func (l *lane) retries(due []*Delivery) (ready []*Delivery) {
 	for _, d := range due {
-		if l.unknown(d) && l.hold(d) {
+		if l.unknown(d) && !l.dest.isFull(d.Topic) && l.hold(d) {
 			ready = append(ready, d)
 		}
 	}
@@ -145,18 +222,19 @@ func (l *lane) retries(due []*Delivery) (ready []*Delivery) {
 // unknown reports whether a message that was found is not in memory, nor was when the look began.
 func (l *lane) unknown(d *Delivery) bool { return l.held[d.id] == nil && !l.passed[d.id] }
 
-// goes reports whether nothing of the message's key that is left in the table has to go before it.
-func (l *lane) goes(k *look, d *Delivery) bool {
+// goes reports whether nothing of the message's key that waits for a retry, or did, has to go before it.
+func (l *lane) goes(k *look, d *Delivery, scanned bool) bool {
 	if d.Key == "" || !l.left[d.Key] {
 		return true
 	}
-	return k.whole && d.id <= k.hint && !l.fresh[d.Key]
+	return k.whole && !scanned && d.id <= k.hint && !l.fresh[d.Key]
 }
 
 // settle moves the floor up to where the sweep was complete, and the hint behind what was fetched.
 func (l *lane) settle(k *look) {
 	if k.sweep && l.target > l.floor && k.ended >= l.settles {
 		l.floor = l.target
+		maps.DeleteFunc(l.recent, func(id int64, _ string) bool { return id <= l.floor })
 	}
 	if n := len(k.fetched); n > 0 {
 		l.hint = k.fetched[n-1].id
@@ -164,13 +242,13 @@ func (l *lane) settle(k *look) {
 	if l.target <= l.floor && l.hint > l.floor {
 		l.settles, l.target = k.next, l.hint
 	}
-	l.sawAll = l.sawAll || l.floor >= l.doubt || len(k.fetched) == 0 && l.floor >= l.hint
+	l.sawAll = l.sawAll || l.floor >= l.doubt || k.fetch && len(k.fetched) == 0 && l.floor >= l.hint
 }
 
 // hold keeps a message, and reports whether it is ready: no other one of its key is before it.
 func (l *lane) hold(d *Delivery) bool {
 	l.held[d.id] = d
-	l.dest.held++
+	l.dest.count(d, 1)
 	if d.Key == "" || l.dest.Send != nil { // a broker gets those of a key in one batch, or in one after the other
 		return true
 	}
@@ -206,7 +284,7 @@ func (l *lane) done(d *Delivery) (next *Delivery) {
 		return next
 	}
 	l.whole = true
-	if l.looked { // it may have been left out by the look that is under way, which does not know of it any more
+	if l.looked || l.sweeping { // it may have been left out by the look that is under way, which does not know of it any more
 		l.left[d.Key], l.fresh[d.Key] = true, true
 	}
 	return next
@@ -229,11 +307,19 @@ func (l *lane) holdBack(d *Delivery) {
 func (l *lane) forget(d *Delivery) {
 	if l.held[d.id] == d {
 		delete(l.held, d.id)
-		l.dest.held--
+		l.dest.count(d, -1)
 		if l.looked {
 			l.passed[d.id] = true
 		}
 	}
+}
+
+// abandon forgets all messages.
+func (l *lane) abandon() {
+	for _, d := range l.held {
+		l.dest.count(d, -1)
+	}
+	l.held = map[int64]*Delivery{}
 }
 
 // leave gives up a message that has failed. Unless it may be overtaken, the messages of its key that wait behind it stay
@@ -269,5 +355,8 @@ func (l *lane) retract(key string) {
 // looked for.
 func (l *lane) drop(d *Delivery) {
 	l.leave(d, false)
+	if d.Key == "" && l.dest.topics[d.Topic] != nil {
+		l.keep(d)
+	}
 	l.whole, l.due = true, time.Now() // a sweep finds no retries
 }

@@ -19,7 +19,7 @@ type world struct {
 	lastXID  uint64
 	open     []*writer
 	locked   map[string]bool // keys with a writer that has not ended
-	rows     map[int64]string
+	rows     map[int64]row
 	retries  map[int64]string // rows with a retry that is due or not; the key that waits, "" for none
 	failures map[int64]int
 
@@ -27,8 +27,11 @@ type world struct {
 	look  *look
 	phase int
 	limit int
-	// excluded is what was held as the look began, and again the retries that it has found.
-	excluded map[int64]*Delivery
+	// held and excluded are what was in memory and what was known as the look began, full the topics that had no room, and
+	// again the retries that it has found.
+	held     map[int64]*Delivery
+	excluded map[int64]bool
+	full     []string
 	again    []*Delivery
 
 	ready   []*Delivery
@@ -39,17 +42,21 @@ type world struct {
 	done    map[int64]bool
 }
 
+// row is a message as the table has it.
+type row struct{ key, topic string }
+
 type writer struct {
 	xid  uint64
-	rows map[int64]string
+	rows map[int64]row
 }
 
 func newWorld(t *rapid.T) *world {
-	d := &destination{
-		Consumer: Consumer{Retry: func(string) Retry { return Retry{} }}, lanes: map[int16]*lane{}, running: map[string]int{},
+	d := newDestination(Consumer{Limits: map[string]int{"slow": 1, "quick": 1}})
+	for _, name := range []string{"slow", "quick"} {
+		d.topics[name].room = rapid.IntRange(1, 3).Draw(t, name)
 	}
 	w := &world{
-		t: t, locked: map[string]bool{}, rows: map[int64]string{}, retries: map[int64]string{}, failures: map[int64]int{},
+		t: t, locked: map[string]bool{}, rows: map[int64]row{}, retries: map[int64]string{}, failures: map[int64]int{},
 		lane: newLane(d, 0, lease{until: time.Now().Add(time.Hour)}), limit: rapid.IntRange(1, 4).Draw(t, "limit"),
 		handled: map[string][]int64{}, done: map[int64]bool{}, lastXID: 10,
 	}
@@ -57,25 +64,32 @@ func newWorld(t *rapid.T) *world {
 	return w
 }
 
+// roomy has room for all messages.
+func (w *world) roomy() {
+	for _, topic := range w.lane.dest.topics {
+		topic.room = 1000
+	}
+}
+
 func (w *world) key(i int) string { return []string{"", "", "a", "b"}[i] }
 
 // write begins a transaction, or has one write another message.
-func (w *world) write(which, kind int) {
+func (w *world) write(which, kind int, topic string) {
 	var x *writer
 	if which < len(w.open) {
 		x = w.open[which]
 	} else {
 		w.lastXID++
-		x = &writer{w.lastXID, map[int64]string{}}
+		x = &writer{w.lastXID, map[int64]row{}}
 		w.open = append(w.open, x)
 	}
 	key := w.key(kind)
-	mine := slices.Contains(slices.Collect(maps.Values(x.rows)), key)
+	mine := slices.ContainsFunc(slices.Collect(maps.Values(x.rows)), func(r row) bool { return r.key == key })
 	if key != "" && w.locked[key] && !mine {
 		return // it waits for the one that has the lock
 	}
 	w.lastID++
-	x.rows[w.lastID] = key
+	x.rows[w.lastID] = row{key, topic}
 	if key != "" {
 		w.locked[key] = true
 	}
@@ -88,17 +102,17 @@ func (w *world) end(which int, commit bool) {
 	}
 	x := w.open[which]
 	w.open = slices.Delete(w.open, which, which+1)
-	for id, key := range x.rows {
-		delete(w.locked, key)
+	for id, r := range x.rows {
+		delete(w.locked, r.key)
 		if commit {
-			w.rows[id] = key
+			w.rows[id] = r
 		}
 	}
 }
 
 func (w *world) delivery(id int64) *Delivery {
 	_, noted := w.retries[id]
-	return &Delivery{id: id, Key: w.rows[id], lane: w.lane, Failures: w.failures[id], noted: noted}
+	return &Delivery{id: id, Key: w.rows[id].key, Topic: w.rows[id].topic, lane: w.lane, Failures: w.failures[id], noted: noted}
 }
 
 // visible returns the messages between two numbers that match, in order, up to the limit.
@@ -116,7 +130,7 @@ func (w *world) waits(id int64) bool {
 		return true
 	}
 	for other, key := range w.retries {
-		if key != "" && key == w.rows[id] && other < id {
+		if key != "" && key == w.rows[id].key && other < id {
 			return true
 		}
 	}
@@ -128,12 +142,24 @@ func (w *world) step(due bool) {
 	l := w.lane
 	if w.look == nil {
 		k := l.begin(time.Now(), false)
-		w.look, w.phase, w.excluded, w.again = &k, 0, maps.Clone(l.held), nil
+		w.look, w.phase, w.held, w.excluded, w.full, w.again = &k, 0, maps.Clone(l.held), map[int64]bool{}, l.dest.full(), nil
+		for _, id := range l.known() {
+			w.excluded[id] = true
+		}
 		return
 	}
 	k := w.look
 	switch w.phase {
 	case 0:
+		for _, s := range k.scans {
+			s.found = w.visible(s.after, k.hint, func(id int64) bool {
+				return w.rows[id].topic == s.topic && w.held[id] == nil && !w.waits(id)
+			})
+			s.more = len(s.found) == w.limit
+		}
+		if !k.fetch {
+			break
+		}
 		k.fetched = w.visible(k.hint, w.lastID, func(id int64) bool { _, noted := w.retries[id]; return !noted })
 	case 1:
 		k.next, k.ended = w.lastXID+1, w.lastXID+1
@@ -149,11 +175,15 @@ func (w *world) step(due bool) {
 		}
 	case 3:
 		if k.sweep {
-			k.swept = w.visible(k.floor, k.hint, func(id int64) bool { return w.excluded[id] == nil && !w.waits(id) })
+			k.swept = w.visible(k.floor, k.hint, func(id int64) bool {
+				r := w.rows[id]
+				passed := id <= k.settled && slices.Contains(k.topics, r.topic) && !slices.Contains(k.keys, r.key)
+				return !w.excluded[id] && !w.waits(id) && !passed
+			})
 		}
 	case 4:
 		for _, id := range slices.Sorted(maps.Keys(w.retries)) {
-			if due {
+			if due && !slices.Contains(w.full, w.rows[id].topic) && len(w.again) < w.limit {
 				w.again = append(w.again, w.delivery(id))
 			}
 		}
@@ -173,7 +203,7 @@ func (w *world) hand(journal bool) {
 	}
 	d := w.ready[0]
 	w.ready = w.ready[1:]
-	if journal {
+	if _, there := w.rows[d.id]; journal && there {
 		w.lane.suspect(d)
 		w.retries[d.id], d.noted = d.Key, true
 	}
@@ -184,9 +214,9 @@ func (w *world) hand(journal bool) {
 		w.t.Fatalf("message %d is handed out again", d.id)
 	}
 	if d.Key != "" {
-		for id, key := range w.rows {
-			if key == d.Key && id < d.id {
-				w.t.Fatalf("message %d of key %s overtakes %d", d.id, key, id)
+		for id, r := range w.rows {
+			if r.key == d.Key && id < d.id {
+				w.t.Fatalf("message %d of key %s overtakes %d", d.id, r.key, id)
 			}
 		}
 		for _, other := range w.hands {
@@ -207,9 +237,22 @@ func pop(list *[]*Delivery, i int) *Delivery {
 	return d
 }
 
+// popHand takes a message out of a hand. One that an operator has deleted cannot be committed, nor can its failure be noted.
+func (w *world) popHand(i int) *Delivery {
+	d := pop(&w.hands, i)
+	if d == nil {
+		return nil
+	}
+	if _, there := w.rows[d.id]; !there {
+		w.lane.drop(d)
+		return nil
+	}
+	return d
+}
+
 // commit commits the unit of a message in hand; the lane learns of it in another step.
 func (w *world) commit(i int) {
-	if d := pop(&w.hands, i); d != nil {
+	if d := w.popHand(i); d != nil {
 		delete(w.rows, d.id)
 		delete(w.retries, d.id)
 		w.done[d.id] = true
@@ -233,7 +276,7 @@ func (w *world) learn(i int) {
 }
 
 func (w *world) fail(i int) {
-	if d := pop(&w.hands, i); d != nil {
+	if d := w.popHand(i); d != nil {
 		w.failures[d.id]++
 		w.retries[d.id] = d.Key
 		w.noted = append(w.noted, d)
@@ -249,9 +292,43 @@ func (w *world) drop(i int) {
 // takeOver has another process take the lane: what the last one has in hand cannot be committed any more.
 func (w *world) takeOver() {
 	d := w.lane.dest
-	d.held = 0
+	w.lane.abandon()
 	w.lane = newLane(d, 0, w.lane.lease)
 	w.look, w.ready, w.hands, w.deleted, w.noted = nil, nil, nil, nil, nil
+}
+
+// check is that no more is held of a topic than there is room for.
+func (w *world) check() {
+	for name, topic := range w.lane.dest.topics {
+		held := 0
+		for _, d := range w.lane.held {
+			if d.Topic == name {
+				held++
+			}
+		}
+		if held != topic.held || held > topic.room {
+			w.t.Fatalf("%d of %s are held, %d are counted, there is room for %d", held, name, topic.held, topic.room)
+		}
+	}
+}
+
+// cutOff has the connection of a look break.
+func (w *world) cutOff() {
+	if w.look != nil {
+		w.lane.fail(w.look)
+		w.look = nil
+	}
+}
+
+// skip has an operator delete a message that has failed and is not in hand.
+func (w *world) skip(n int) {
+	ids := slices.Sorted(maps.Keys(w.retries))
+	if n >= len(ids) || w.lane.held[ids[n]] != nil {
+		return
+	}
+	delete(w.rows, ids[n])
+	delete(w.retries, ids[n])
+	w.lane.whole = true
 }
 
 // finish ends everything that is open and handles what is there.
@@ -276,19 +353,24 @@ func (w *world) finish() {
 	if len(w.lane.left) > 0 && !w.lane.whole {
 		w.t.Fatalf("keys are left behind for nothing: %v", w.lane.left)
 	}
+	for name, topic := range w.lane.dest.topics {
+		if topic.held != 0 || topic.full || w.lane.behind[name] != nil {
+			w.t.Fatalf("%s: %+v, left behind %+v", name, topic, w.lane.behind[name])
+		}
+	}
 }
 
-// TestLane: whatever commits late, fails, or is dropped while a look is under way, the messages of a key are handed out
-// one at a time and in their order, none twice, and none is left.
+// TestLane: whatever commits late, fails, or is dropped while a look is under way, and whichever topics have no room, the
+// messages of a key are handed out one at a time and in their order, none twice, and none is left.
 func TestLane(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
 			n := rapid.IntRange(0, 2).Draw(t, "which")
-			switch action := rapid.IntRange(0, 16).Draw(t, "action"); action {
+			switch action := rapid.IntRange(0, 18).Draw(t, "action"); action {
 			case 0, 1, 2:
-				w.write(n, rapid.IntRange(0, 3).Draw(t, "key"))
+				w.write(n, rapid.IntRange(0, 3).Draw(t, "key"), rapid.SampledFrom([]string{"slow", "quick"}).Draw(t, "topic"))
 			case 3, 4:
 				w.end(n, rapid.IntRange(0, 3).Draw(t, "commit") > 0)
 			case 5, 6, 7, 8, 9:
@@ -305,7 +387,12 @@ func TestLane(t *testing.T) {
 				w.drop(n)
 			case 16:
 				w.takeOver()
+			case 17:
+				w.cutOff()
+			case 18:
+				w.skip(n)
 			}
+			w.check()
 		}
 		w.finish()
 	})

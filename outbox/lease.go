@@ -168,8 +168,7 @@ func (e *Engine) lose(l *lane) {
 	delete(l.dest.lanes, l.number)
 	mine := func(m *Delivery) bool { return m.lane == l }
 	l.dest.ready, l.dest.suspects = slices.DeleteFunc(l.dest.ready, mine), slices.DeleteFunc(l.dest.suspects, mine)
-	l.dest.held -= len(l.held)
-	l.held = map[int64]*Delivery{}
+	l.abandon()
 }
 
 // shed marks lanes that others are to have. What is ready of them goes back; what is in hand is waited for.

@@ -2,7 +2,10 @@ package outbox
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/urutu-go/urutu/session/driver"
@@ -118,7 +121,7 @@ func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
 func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 	r.limit = 1 << 20
 	for _, d := range e.dests {
-		if 4*d.held > 3*d.room || len(d.lanes) == 0 || now.Before(d.paused) {
+		if !d.hasRoom() || len(d.lanes) == 0 || now.Before(d.paused) {
 			continue
 		}
 		r.limit = min(r.limit, max(int64((d.room-d.held)/len(d.lanes)), 4))
@@ -143,9 +146,15 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 // ask renders the round: first what came after the hints, then, which is a later snapshot, what came late before them.
 // What a retry holds back is asked for before the sweep that it is left out of.
 func (e *Engine) ask(r *round, due []*look) {
-	var sweeps, wholes []*look
+	var fetches, sweeps, pasts, wholes []*look
 	for _, k := range r.looks {
-		if k.sweep {
+		if k.fetch {
+			fetches = append(fetches, k)
+		}
+		switch {
+		case k.whole && len(k.topics) > 0:
+			pasts = append(pasts, k)
+		case k.sweep:
 			sweeps = append(sweeps, k)
 		}
 		if k.whole {
@@ -158,7 +167,23 @@ func (e *Engine) ask(r *round, due []*look) {
 		k := r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}]
 		return k, e.delivery(k.lane, row)
 	}
-	r.each(e, e.sql.fetch, r.looks, func(k *look) []value.Value { return ofInts([]int64{k.hint, k.lane.lease.epoch}) }, []value.Value{limit}, func(row []value.Value) {
+	e.mu.Lock()
+	known, held := e.known(sweeps), e.heldIn(r.looks)
+	for _, k := range pasts {
+		k.known = k.lane.known()
+	}
+	shut := e.shut(due)
+	e.mu.Unlock()
+	// What was left is looked for before the sweep, so that what comes late before it is found.
+	r.scan(e, held, limit, func(row []value.Value) {
+		k, m := delivered(row)
+		for _, s := range k.scans {
+			if s.topic == m.Topic {
+				s.found = append(s.found, m)
+			}
+		}
+	})
+	r.each(e, e.sql.fetch, fetches, func(k *look) []value.Value { return ofInts([]int64{k.hint, k.lane.lease.epoch}) }, []param{{value: limit}}, func(row []value.Value) {
 		k, m := delivered(row)
 		k.fetched = append(k.fetched, m)
 	})
@@ -172,18 +197,17 @@ func (e *Engine) ask(r *round, due []*look) {
 	r.each(e, e.sql.blocked, wholes, nil, nil, func(row []value.Value) {
 		r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].blocked[row[2].Str()] = true
 	})
-	e.mu.Lock()
-	held := e.heldIn(sweeps)
-	e.mu.Unlock()
-	r.sweep(e, sweeps, held, limit, func(row []value.Value) {
+	swept := func(row []value.Value) {
 		k, m := delivered(row)
 		k.swept = append(k.swept, m)
-	})
+	}
+	r.sweep(e, sweeps, known, limit, swept)
+	r.sweepPast(e, pasts, limit, swept)
 	// What becomes due in between is in both.
 	r.each(e, e.sql.later, due, nil, nil, func(row []value.Value) {
 		r.later[laneID{int32(row[0].Int()), int16(row[1].Int())}] = time.Duration(row[2].Int()) * time.Microsecond
 	})
-	r.each(e, e.sql.due, due, nil, []value.Value{limit}, func(row []value.Value) {
+	r.each(e, e.sql.due, due, nil, []param{{list: shut}, {value: limit}}, func(row []value.Value) {
 		k, m := delivered(row)
 		m.Failures, m.deaths, m.noted = int(row[9].Int()), int(row[10].Int()), true
 		id := laneID{k.lane.dest.id, k.lane.number}
@@ -191,62 +215,105 @@ func (e *Engine) ask(r *round, due []*look) {
 	})
 }
 
-// heldIn returns the numbers of the messages of these lanes that are in memory.
+// heldIn returns the numbers of the messages that are in memory of the lanes in which something is looked for that was left.
 func (e *Engine) heldIn(looks []*look) (ids []int64) {
 	for _, k := range looks {
-		for id := range k.lane.held {
-			ids = append(ids, id)
+		if len(k.scans) > 0 {
+			ids = slices.AppendSeq(ids, maps.Keys(k.lane.held))
 		}
 	}
 	return ids
 }
 
-// each adds a query over lanes: one statement for all where the database takes arrays, otherwise one for each. The
-// parameters are destination and lane, then what columns returns for the lane, then rest.
-func (r *round) each(e *Engine, q *query, looks []*look, columns func(*look) []value.Value, rest []value.Value, row func([]value.Value)) {
-	if len(looks) == 0 {
-		return
-	}
-	lists := make([][]value.Value, len(q.types))
+// known returns the numbers of the messages of these lanes that a sweep is not to bring.
+func (e *Engine) known(looks []*look) (ids []int64) {
 	for _, k := range looks {
-		args := []value.Value{value.OfInt(int64(k.lane.dest.id)), value.OfInt(int64(k.lane.number))}
+		ids = append(ids, k.lane.known()...)
+	}
+	return ids
+}
+
+// shut returns the topics that have no room, with their destinations.
+func (e *Engine) shut(due []*look) []value.Value {
+	list := []value.Value{}
+	for i, k := range due {
+		d := k.lane.dest
+		if slices.ContainsFunc(due[:i], func(o *look) bool { return o.lane.dest == d }) {
+			continue
+		}
+		for _, name := range d.full() {
+			list = append(list, value.OfText(fmt.Sprint(d.id, " ", name)))
+		}
+	}
+	return list
+}
+
+// each adds a query over lanes, whose parameters are destination and lane, then what columns returns for the lane, then
+// rest.
+func (r *round) each(e *Engine, q *query, looks []*look, columns func(*look) []value.Value, rest []param, row func([]value.Value)) {
+	var rows [][]value.Value
+	for _, k := range looks {
+		args := k.lane.address()
 		if columns != nil {
 			args = append(args, columns(k)...)
 		}
-		if !e.sql.arrays {
-			r.add(q.with(append(args, rest...)...), row)
-			continue
+		rows = append(rows, args)
+	}
+	r.over(e, q, rows, rest, row)
+}
+
+// address is the lane's destination and number.
+func (l *lane) address() []value.Value { return ofInts([]int64{int64(l.dest.id), int64(l.number)}) }
+
+// over adds a query over rows of parameters: one statement for all where the database takes arrays, otherwise one for each.
+func (r *round) over(e *Engine, q *query, rows [][]value.Value, rest []param, row func([]value.Value)) {
+	if len(rows) == 0 {
+		return
+	}
+	n := len(q.types) - len(rest)
+	args, lists := make([]value.Value, len(q.types)), make([][]value.Value, len(q.types))
+	for i, p := range rest {
+		args[n+i], lists[n+i] = p.value, p.list
+	}
+	if !e.sql.arrays {
+		for _, columns := range rows {
+			r.add(q.lists(lists, append(columns, args[n:]...)...), row)
 		}
-		for i, v := range args {
+		return
+	}
+	for _, columns := range rows {
+		for i, v := range columns {
 			lists[i] = append(lists[i], v)
 		}
 	}
-	if e.sql.arrays {
-		r.add(q.lists(lists, append(make([]value.Value, len(q.types)-len(rest)), rest...)...), row)
-	}
+	r.add(q.lists(lists, args...), row)
 }
 
-// sweep adds the sweeps: what is in memory is not asked for again.
-func (r *round) sweep(e *Engine, looks []*look, held []int64, limit value.Value, row func([]value.Value)) {
-	if len(looks) == 0 {
-		return
-	}
-	exclude := ofInts(held)
-	if !e.sql.arrays {
-		for _, k := range looks {
-			r.add(e.sql.sweep.lists([][]value.Value{nil, nil, nil, nil, nil, exclude, nil}, value.OfInt(int64(k.lane.dest.id)),
-				value.OfInt(int64(k.lane.number)), value.OfInt(k.floor), value.OfInt(k.hint), value.OfInt(k.lane.lease.epoch), value.Value{}, limit), row)
+// sweep adds the sweeps: what is known is not asked for again.
+func (r *round) sweep(e *Engine, looks []*look, known []int64, limit value.Value, row func([]value.Value)) {
+	r.each(e, e.sql.sweep, looks, func(k *look) []value.Value {
+		return ofInts([]int64{k.floor, k.hint, k.lane.lease.epoch})
+	}, []param{{list: ofInts(known)}, {value: limit}}, row)
+}
+
+// scan adds the looks at what was left of topics that have room again.
+func (r *round) scan(e *Engine, held []int64, limit value.Value, row func([]value.Value)) {
+	var rows [][]value.Value
+	for _, k := range r.looks {
+		for _, s := range k.scans {
+			rows = append(rows, append(k.lane.address(), value.OfText(s.topic), value.OfInt(s.after), value.OfInt(k.hint), value.OfInt(k.lane.lease.epoch)))
 		}
-		return
 	}
-	lists := make([][]value.Value, 7)
+	r.over(e, e.sql.scan, rows, []param{{list: ofInts(held)}, {value: limit}}, row)
+}
+
+// sweepPast adds the sweeps of whole lanes that have left something: each is a statement of its own.
+func (r *round) sweepPast(e *Engine, looks []*look, limit value.Value, row func([]value.Value)) {
 	for _, k := range looks {
-		for i, v := range [...]int64{int64(k.lane.dest.id), int64(k.lane.number), k.floor, k.hint, k.lane.lease.epoch} {
-			lists[i] = append(lists[i], value.OfInt(v))
-		}
+		args := append(k.lane.address(), ofInts([]int64{k.floor, k.hint, k.lane.lease.epoch})...)
+		args = append(args, value.Value{}, value.OfInt(k.settled), value.Value{}, value.Value{}, limit)
+		r.add(e.sql.sweepPast.lists([][]value.Value{nil, nil, nil, nil, nil, ofInts(k.known), nil, ofTexts(k.topics), ofTexts(k.keys), nil}, args...), row)
 	}
-	lists[5] = exclude
-	r.add(e.sql.sweep.lists(lists, append(make([]value.Value, 6), limit)...), row)
 }
 
 // delivery reads a message.
@@ -279,6 +346,9 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 		k.full = int64(len(k.swept)) == r.limit
 		k.next, k.ended = r.next, r.ended
 		r.more = r.more || k.full || int64(len(k.fetched)) == r.limit
+		for _, s := range k.scans {
+			s.more = int64(len(s.found)) == r.limit
+		}
 		if e.ordered {
 			k.next, k.ended, k.sweep = 1, 1, true
 		}
@@ -287,7 +357,7 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 		case int64(len(r.dues[id])) == r.limit: // there may be more of them
 			r.more = r.more || len(ready) > 0
 			l.due = now.Add(e.timing.pollAlone)
-		case k.again:
+		case k.again && len(l.dest.full()) == 0:
 			l.sawDue = true
 		}
 		ready = append(ready, l.take(k)...)
@@ -295,6 +365,9 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 			if at := now.Add(until); l.due.IsZero() || at.Before(l.due) {
 				l.due = at
 			}
+		}
+		for _, s := range k.scans {
+			r.more = r.more || s.more && !l.dest.isFull(s.topic)
 		}
 		n += len(k.fetched) + len(ready)
 		e.makeReady(l.dest, ready...)

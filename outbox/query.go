@@ -97,6 +97,14 @@ func ofInts[T ~int | ~int16 | ~int32 | ~int64](list []T) []value.Value {
 	return values
 }
 
+func ofTexts(list []string) []value.Value {
+	values := make([]value.Value, len(list))
+	for i, v := range list {
+		values[i] = value.OfText(v)
+	}
+	return values
+}
+
 // micros is the database's clock, in microseconds since 1970.
 func micros(d dialect.Dialect) string {
 	if d.Name() == "sqlite" {

@@ -35,7 +35,8 @@ func (e *Engine) handled(m *Delivery) {
 	l, d := m.lane, m.lane.dest
 	d.outage = 0
 	next := l.done(m)
-	wake := l.whole || d.held == d.room/2
+	wake := l.whole || d.held == d.room/2 || d.reopened
+	d.reopened = false
 	if next != nil && !l.lost {
 		e.makeReady(d, next)
 	}
@@ -102,6 +103,10 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	defer e.mu.Unlock()
 	l := m.lane
 	next := l.leave(m, overtake)
+	if d.reopened {
+		d.reopened = false
+		e.wake()
+	}
 	if at := time.Now().Add(pause); !parked && (l.due.IsZero() || at.Before(l.due)) {
 		l.due = at
 	}

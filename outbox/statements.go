@@ -13,6 +13,7 @@ type statements struct {
 	arrays bool // a statement takes any number of lanes
 
 	fetch, sweep, horizon, blocked, due, later *query
+	scan, sweepPast                            *query // of what was left of a topic, and around it
 
 	beat, renew, lanes, workers, claim, release, depart, bury *query
 
@@ -53,7 +54,13 @@ func (s *statements) reading(d dialect.Dialect) {
 		fenced + "?5 AND m.id NOT IN (SELECT value FROM json_each(?6)) AND NOT" + waits + " ORDER BY m.id LIMIT ?7"
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
 	due := "SELECT " + messageColumns + ", r.attempts, r.deaths" + retried +
-		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= " + now(d) + " ORDER BY r.next_at, r.id LIMIT ?3"
+		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= " + now(d) +
+		" AND r.dest || ' ' || r.topic NOT IN (SELECT value FROM json_each(?3)) ORDER BY r.next_at, r.id LIMIT ?4"
+	scan := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.topic = ?3 AND m.id > ?4 AND m.id <= ?5" +
+		fenced + "?6 AND m.id NOT IN (SELECT value FROM json_each(?7)) AND NOT" + waits + " ORDER BY m.id LIMIT ?8"
+	past := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
+		fenced + "?5 AND m.id NOT IN (SELECT value FROM json_each(?6)) AND (m.id > ?7 OR m.topic NOT IN (SELECT value FROM json_each(?8))" +
+		" OR m.key IN (SELECT value FROM json_each(?9))) AND NOT" + waits + " ORDER BY m.id LIMIT ?10"
 	later := "SELECT r.dest, r.lane, " + until(d, "min(r.next_at)") + " FROM urutu_message_retry r" +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at > " + now(d) + " GROUP BY r.dest, r.lane"
 	if s.arrays {
@@ -64,13 +71,20 @@ func (s *statements) reading(d dialect.Dialect) {
 		fetch = each("?1, ?2, ?3, ?4", "dest, lane, hint, epoch", strings.NewReplacer("?3", "h.hint", "?4", "h.epoch").Replace(fetch))
 		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.epoch", "NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(sweep)
 		sweep = each("?1, ?2, ?3, ?4, ?5", "dest, lane, floor, hint, epoch", sweep)
+		scan = strings.NewReplacer("?3", "h.topic", "?4", "h.after", "?5", "h.hint", "?6", "h.epoch", "NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)").Replace(scan)
+		scan = each("?1, ?2, ?3, ?4, ?5, ?6", "dest, lane, topic, after, hint, epoch", scan)
+		past = strings.NewReplacer("NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)", "NOT IN (SELECT value FROM json_each(?8))", "<> ALL (?8)",
+			"IN (SELECT value FROM json_each(?9))", "= ANY (?9)").Replace(past)
 		blocked = each("?1, ?2", "dest, lane", blocked)
+		due = strings.Replace(due, "NOT IN (SELECT value FROM json_each(?3))", "<> ALL (?3)", 1)
 		due, later = each("?1, ?2", "dest, lane", due), each("?1, ?2", "dest, lane", later)
 	}
 	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt, tInt), messageTypes...)
 	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt), messageTypes...)
+	s.scan = prepare(d, "scan urutu_message", scan, types(tDest, tSmall, tText, tInt, tInt, tInt, tInt, tInt), messageTypes...)
+	s.sweepPast = prepare(d, "sweep urutu_message", past, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt, tText, tText, tInt), messageTypes...)
 	s.blocked = prepare(d, "select urutu_message_retry", blocked, types(tDest, tSmall), tDest, tSmall, tText)
-	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tInt),
+	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tText, tInt),
 		append(messageTypes[:len(messageTypes):len(messageTypes)], tDest, tDest)...)
 	s.later = prepare(d, "select urutu_message_retry", later, types(tDest, tSmall), tDest, tSmall, tInt)
 	if s.arrays {

@@ -112,6 +112,11 @@ func (l *lane) through() bool {
 	if !l.sawDue || !l.sawAll {
 		return false
 	}
+	for _, b := range l.behind {
+		if b.from <= l.doubt {
+			return false
+		}
+	}
 	for id := range l.held {
 		if id <= l.doubt {
 			return false

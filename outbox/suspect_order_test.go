@@ -29,6 +29,7 @@ func TestNotedInHandKeepsItsKeyInOrder(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(rt *rapid.T) {
 				w := newWorld(rt)
+				w.roomy()
 				w.limit = 1
 				look := func() {
 					for ok := true; ok; ok = w.look != nil {
@@ -36,7 +37,7 @@ func TestNotedInHandKeepsItsKeyInOrder(t *testing.T) {
 					}
 				}
 				for range 3 {
-					w.write(0, 2)
+					w.write(0, 2, "quick")
 				}
 				w.end(0, true)
 				for range 3 {
@@ -50,7 +51,7 @@ func TestNotedInHandKeepsItsKeyInOrder(t *testing.T) {
 				}
 				w.hand(true) // and only now it is noted
 				look()
-				w.write(0, 2)
+				w.write(0, 2, "quick")
 				w.end(0, true)
 				last(w, look)
 				w.finish()
@@ -65,21 +66,22 @@ func TestNotedDuringALookHoldsBackALateCommit(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(rt)
+		w.roomy()
 		w.limit = 4
 		look := func() {
 			for ok := true; ok; ok = w.look != nil {
 				w.step(false)
 			}
 		}
-		w.write(0, 2)
+		w.write(0, 2, "quick")
 		w.end(0, true)
 		look()
-		w.write(0, 2) // 2, which is late
-		w.write(1, 0)
+		w.write(0, 2, "quick") // 2, which is late
+		w.write(1, 0, "quick")
 		w.end(1, true)
 		look() // 3: the hint is behind 2
 		w.end(0, true)
-		w.write(0, 2)
+		w.write(0, 2, "quick")
 		w.end(0, true)
 		for range 4 {
 			w.step(false)

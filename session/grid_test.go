@@ -300,7 +300,11 @@ func TestPromise48_grid_pages(t *testing.T) {
 			if page.Rows == nil {
 				t.Errorf("%s: rows are null", c.body)
 			}
-			wantTrips(t, f, 1)
+			trips := 1
+			if b.name == "sqlite" && c.more && strings.HasPrefix(c.want, "1 ") {
+				trips = 2 // without a pipeline, what is counted is counted where the first page is not the only one
+			}
+			wantTrips(t, f, trips)
 		}
 	})
 }

@@ -62,7 +62,6 @@ type burst struct {
 	pooler  bool
 
 	stream   bool         // the script's last statement is one
-	open     bool         // and no sync has been sent behind it yet
 	done     func() error // why it should not go on; nil while it should
 	implicit bool         // the script is a transaction without BEGIN and COMMIT
 	ask      bool         // its BEGIN asks for the level
@@ -103,13 +102,8 @@ func (b *burst) run(ctx context.Context) {
 }
 
 // finish reads what is left over where the caller's Results panicked, and closes a connection of which nobody knows any
-// more what it will say next.
+// more what it will say next. That of a stream has no end to read to: database/sql closes it, as after every panic.
 func (b *burst) finish() {
-	if b.open && !b.broken {
-		b.open = false
-		b.write(syncMessage)
-		b.unread++
-	}
 	for b.unread > 0 && !b.broken {
 		var pgErr *pgconn.PgError
 		if _, err := b.receive(); err != nil && !errors.As(err, &pgErr) {

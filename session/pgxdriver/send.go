@@ -123,7 +123,6 @@ const small = 16 << 10
 // exchange writes the burst and reads its answers. One that is not small is written while it is answered, since a server
 // whose answers nobody reads stops reading itself. The error is that of the writing.
 func (b *burst) exchange() error {
-	b.open = b.stream
 	if len(b.st.out) <= small {
 		if err := b.flush(); err != nil {
 			return err

@@ -82,7 +82,6 @@ func (b *burst) rows(s step) error {
 
 // endStream sends and reads what comes behind a stream. One that has failed is not followed by a commit.
 func (b *burst) endStream() {
-	b.open = false
 	if b.broken {
 		return
 	}
