@@ -26,6 +26,9 @@
 //
 //	n, err := session.UpdateAll[User](ctx, query.Set(&users.Name, "Ann"), query.EqFold(&users.Name, "ann"))
 //
+// [PageRequest] asks for a page by its number and [CursorRequest] for one by a cursor; a [Counting] says what is told of the
+// number of rows.
+//
 // # Errors
 //
 // Building cannot fail: predicates are values. The verb that runs a query returns fault.Misconfigured for a pointer
