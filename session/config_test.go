@@ -120,21 +120,26 @@ func hold(t *testing.T, db *session.DB, n int) (release func()) {
 			}
 		})
 	}
-	for range n {
-		must(t, <-holding)
-	}
-	return func() {
+	release = func() {
 		close(done)
 		held.Wait()
 	}
+	for range n {
+		if err := <-holding; err != nil {
+			release() // or the pool could not be closed
+			t.Fatal(err)
+		}
+	}
+	return release
 }
 
 // TestPromise50_pool_size: PoolSize connections are kept, MaxOverflow more are opened under load and closed after it, and
 // who finds none waits PoolTimeout.
 func TestPromise50_pool_size(t *testing.T) {
+	const timeout = 2 * time.Second // enough to connect within it on a busy machine
 	onBoth(t, func(t *testing.T, b backend) {
 		db := openConfig(t, session.Config{
-			URL: b.url(t), Drivers: []driver.Driver{b.driver()}, PoolSize: 2, MaxOverflow: 1, PoolTimeout: 30 * time.Millisecond,
+			URL: b.url(t), Drivers: []driver.Driver{b.driver()}, PoolSize: 2, MaxOverflow: 1, PoolTimeout: timeout,
 		})
 		writers := 0
 		if b.name == "sqlite" {
@@ -150,7 +155,7 @@ func TestPromise50_pool_size(t *testing.T) {
 			return ignore(session.From(ctx).QueryContext(ctx, "SELECT 1"))
 		}, uow.Options{ReadOnly: true})
 		var fe *fault.Error
-		if !errors.Is(err, fault.PoolTimeout) || time.Since(start) < 30*time.Millisecond || !errors.As(err, &fe) || fe.Connection != "default" {
+		if !errors.Is(err, fault.PoolTimeout) || time.Since(start) < timeout || !errors.As(err, &fe) || fe.Connection != "default" {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 		release()
