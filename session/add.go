@@ -20,15 +20,11 @@ import (
 // object is what [Merge] is for.
 func Add[T any](ctx context.Context, objs ...*T) error {
 	const op = "session.Add"
-	s, err := enter(ctx, op)
+	s, x, err := enterFor[T](ctx, op)
 	if err != nil {
 		return err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return err
-	}
 	for _, obj := range objs {
 		if obj == nil {
 			return s.about(op, fault.Invalid, x, "a nil object")
@@ -304,15 +300,11 @@ func (s *Session) retire(e *entry, state State) {
 
 // each runs f for the entry of each object; nil where the session has none.
 func each[T any](ctx context.Context, op string, objs []*T, f func(s *Session, op string, x *meta, e *entry) error) error {
-	s, err := enter(ctx, op)
+	s, x, err := enterFor[T](ctx, op)
 	if err != nil {
 		return err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return err
-	}
 	for _, obj := range objs {
 		if err := f(s, op, x, s.entryOf(x, unsafe.Pointer(obj))); err != nil {
 			return err

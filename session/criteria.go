@@ -43,15 +43,11 @@ func DeleteAll[T any](ctx context.Context, clauses ...query.DeleteClause) (int64
 }
 
 func writeAll[T any, C query.UpdateClause](ctx context.Context, op string, what writeOp, clauses []C) (int64, error) {
-	s, err := enter(ctx, op)
+	s, x, err := enterFor[T](ctx, op)
 	if err != nil {
 		return 0, err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return 0, err
-	}
 	c := &criteria{s: s, x: x, op: op, what: what}
 	if err := c.run(ctx, query.CompileWrite(x.Model, clauses...)); err != nil {
 		return 0, entityError(err, x)

@@ -234,17 +234,16 @@ func (s *Session) refresh(ctx context.Context, op string, e *entry, l *loader) e
 // is never updated. Where there is no row a copy of src is added. The object src stays as it is and is not tracked. A
 // version in src that is not the row's is fault.Stale, before anything is written.
 func Merge[T any](ctx context.Context, src *T) (*T, error) {
-	const op = "session.Merge"
-	s, err := enter(ctx, op)
+	return merged(ctx, "session.Merge", src, mayBeNew)
+}
+
+func merged[T any](ctx context.Context, op string, src *T, without absent) (*T, error) {
+	s, x, err := enterFor[T](ctx, op)
 	if err != nil {
 		return nil, err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return nil, err
-	}
-	obj, err := s.merge(ctx, op, x, src, mayBeNew)
+	obj, err := s.merge(ctx, op, x, src, without)
 	if err != nil {
 		return nil, err
 	}

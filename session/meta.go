@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"reflect"
 	"strings"
 	"sync"
@@ -52,6 +53,21 @@ type hooks struct {
 }
 
 func (h hooks) after() bool { return h.afterInsert || h.afterUpdate || h.afterDelete }
+
+// enterFor is enter for a verb about T's table, with what the connection knows of it. Where there is no error, the verb has
+// to leave.
+func enterFor[T any](ctx context.Context, op string) (*Session, *meta, error) {
+	s, err := enter(ctx, op)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := metaOf[T](s.conn, op)
+	if err != nil {
+		s.leave(ctx)
+		return nil, nil, err
+	}
+	return s, x, nil
+}
 
 // metaOf returns the connection's knowledge of T.
 func metaOf[T any](c *connection, op string) (*meta, error) {

@@ -57,21 +57,7 @@ func (Repository[T]) Lock(ctx context.Context, id any, clauses ...query.Clause) 
 // Update is [Merge] into a row that is there: without one it is fault.NotFound. An object that the session follows already
 // needs no Update; its changes are written anyway.
 func (Repository[T]) Update(ctx context.Context, obj *T) (*T, error) {
-	const op = "session.Repository.Update"
-	s, err := enter(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return nil, err
-	}
-	merged, err := s.merge(ctx, op, x, obj, mustBeThere)
-	if err != nil {
-		return nil, err
-	}
-	return merged.(*T), nil
+	return merged(ctx, "session.Repository.Update", obj, mustBeThere)
 }
 
 // UpdateByID changes the object with the key by a patch, as [entity.Apply] does: what the patch does not speak of stays, a
@@ -99,15 +85,11 @@ func (Repository[T]) Delete(ctx context.Context, objs ...*T) error { return Dele
 // [DeleteAll] by key: it runs at once, in one round trip, and no hooks run.
 func (Repository[T]) DeleteByID(ctx context.Context, ids ...any) (int64, error) {
 	const op = "session.Repository.DeleteByID"
-	s, err := enter(ctx, op)
+	s, x, err := enterFor[T](ctx, op)
 	if err != nil {
 		return 0, err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return 0, err
-	}
 	keys := make([][]value.Value, len(ids))
 	for i, id := range ids {
 		if keys[i], err = x.keyOf(op, id); err != nil {

@@ -45,15 +45,11 @@ func UpsertMany[T any](ctx context.Context, objs []*T, clauses ...query.UpsertCl
 }
 
 func upsertAll[T any](ctx context.Context, op string, objs []*T, clauses []query.UpsertClause) ([]*T, error) {
-	s, err := enter(ctx, op)
+	s, x, err := enterFor[T](ctx, op)
 	if err != nil {
 		return nil, err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return nil, err
-	}
 	u := &upsert{s: s, x: x, op: op}
 	if err := u.run(ctx, pointers(objs), clauses); err != nil {
 		return nil, entityError(err, x)

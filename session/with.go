@@ -24,15 +24,11 @@ import (
 // does not know, those of a NoTracking query, get objects that it does not know either.
 func Load[T any](ctx context.Context, objs []*T, relations ...query.Relation) error {
 	const op = "session.Load"
-	s, err := enter(ctx, op)
+	s, x, err := enterFor[T](ctx, op)
 	if err != nil {
 		return err
 	}
 	defer s.leave(ctx)
-	x, err := metaOf[T](s.conn, op)
-	if err != nil {
-		return err
-	}
 	l := &level{x: x, untracked: true}
 	for _, p := range pointers(objs) {
 		switch {
