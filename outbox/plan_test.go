@@ -129,15 +129,18 @@ var engineSends = []string{
 	"m.id > ", "m.id <= ", "SELECT DISTINCT r.dest", ".next_at <= ", "min(r.next_at)", "INSERT INTO urutu_message_retry", "DELETE FROM urutu_message ",
 	"DELETE FROM urutu_message_retry", "FROM urutu_message_delayed", "DELETE FROM urutu_message_inbox", "INSERT INTO urutu_message_inbox",
 	"UPDATE urutu_message_lane", "INSERT INTO urutu_message_worker",
+	"m.topic = ", "OR m.topic ", // what was left of a topic, and around it
 }
 
-const planTopic = "test.planned"
+// planTopic is that of all messages; with the other one beside it, a part of them is left in the table at a time.
+const planTopic, otherTopic = "test.planned", "test.other"
 
 // engine handles messages, of which some fail, and sends them.
 func (p *planned) engine() *Engine {
 	e := NewEngine(p.db, Config{Logger: slog.New(slog.DiscardHandler)},
 		Consumer{
-			Destination: "handled", Topics: []string{planTopic}, Retry: func(string) Retry { return Retry{Pause: time.Millisecond} },
+			Destination: "handled", Topics: []string{planTopic, otherTopic}, Limits: map[string]int{planTopic: 8, otherTopic: 1},
+			Retry: func(string) Retry { return Retry{Pause: time.Millisecond} },
 			Handle: func(ctx context.Context, d *Delivery) error {
 				n := p.handled.Add(1)
 				return p.db.Do(ctx, func(ctx context.Context) error {
