@@ -53,7 +53,6 @@ func (g *graph) insertThenSet(e *edge, f *model.Field, r *ready) {
 	whole := !slices.ContainsFunc(child.Key, func(k *model.Field) bool { return !child.cols.has(k.Index) })
 	if whole {
 		set.completes = true
-		set.old = set.keyOf(child.values)
 		g.edge(edge{from: child, to: set, kind: partFirst})
 	}
 	g.p.more = g.p.more || !whole
@@ -73,7 +72,6 @@ func (g *graph) clearFirst(e *edge, f *model.Field, r *ready) {
 	values := e.from.s.kept.copied(e.from.snapshot)
 	values.set(f.Index, value.Value{})
 	clearing := g.part(e.from, f, values)
-	clearing.old = clearing.keyOf(values)
 	for _, other := range e.from.out {
 		if !other.gone && other.kind == e.kind && slices.Contains(other.fields, f) {
 			g.edge(edge{from: clearing, to: other.to, kind: partFirst})
@@ -89,15 +87,6 @@ func (g *graph) part(of *write, f *model.Field, values row) *write {
 	w := &write{entry: of.entry, s: of.s, table: of.table, op: opUpdate, part: true, values: values, node: &node{place: of.place}}
 	w.cols.set(f.Index)
 	return w
-}
-
-// keyOf returns the key in a row.
-func (w *write) keyOf(r row) []value.Value {
-	key := make([]value.Value, len(w.Key))
-	for i, f := range w.Key {
-		key[i] = r.at(f.Index)
-	}
-	return key
 }
 
 // unbreakable says which tables and constraints form a circle.

@@ -38,6 +38,7 @@ type connection struct {
 	metas  sync.Map // *model.Model -> *meta
 	staged shapes
 	bursts sync.Pool // of *burst, which are empty
+	plans  sync.Pool // of *planMemory
 	// installed has the versions of the components that were found.
 	installed sync.Map // string -> int
 	// locals is what other packages keep for a connection.

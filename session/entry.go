@@ -93,14 +93,18 @@ func (e *entry) key() []value.Value { return e.appendKey(make([]value.Value, 0, 
 
 func (e *entry) appendKey(to []value.Value) []value.Value {
 	for _, f := range e.Key {
-		if !e.snapshot.isNone() {
-			to = append(to, e.snapshot.at(f.Index))
-			continue
-		}
-		v, _ := f.Get(e.base)
-		to = append(to, v)
+		to = append(to, e.keyValue(f))
 	}
 	return to
+}
+
+// keyValue returns a value of the key of a persistent entry's row.
+func (e *entry) keyValue(f *model.Field) value.Value {
+	if !e.snapshot.isNone() {
+		return e.snapshot.at(f.Index)
+	}
+	v, _ := f.Get(e.base)
+	return v
 }
 
 // keyText prints the key for an error; an unknown one is "(new)".

@@ -30,6 +30,7 @@ type burst struct {
 	need  need
 	rows  int64
 	one   bool // it reads the row of a key and does nothing else
+	args  []value.Value
 
 	script driver.Script // what the burst is in
 }
@@ -44,13 +45,27 @@ func (c *connection) burst() *burst {
 
 // free gives back a burst that has been through its exchange, or will go through none. A large one is let go of.
 func (c *connection) free(b *burst) {
-	if cap(b.stmts) > maxPiece {
+	if cap(b.stmts) > maxPiece || cap(b.args) > maxArgs {
 		return
 	}
 	clear(b.stmts)
 	clear(b.sinks)
-	*b = burst{stmts: b.stmts[:0], sinks: b.sinks[:0]}
+	clear(b.args)
+	*b = burst{stmts: b.stmts[:0], sinks: b.sinks[:0], args: b.args[:0]}
 	c.bursts.Put(b)
+}
+
+// maxArgs bounds the arguments whose room is kept for the next burst.
+const maxArgs = 16 << 10
+
+// room returns room for n arguments of a statement, which nobody has a use for behind the burst.
+func (b *burst) room(n int) []value.Value {
+	if cap(b.args)-len(b.args) < n {
+		b.args = make([]value.Value, 0, max(n, min(2*cap(b.args), maxArgs))) // what is in use stays where it is
+	}
+	at := len(b.args)
+	b.args = b.args[:at+n]
+	return b.args[at:at:at+n]
 }
 
 // add appends a statement; sink may be nil.

@@ -55,11 +55,12 @@ func (s *Session) flush(ctx context.Context, op string, then func(*burst) error,
 			return err
 		}
 		again, err := s.round(ctx, op, p, then, end)
-		if err != nil || !again {
-			return err
-		}
 		if !p.more {
 			rounds++
+		}
+		p.release()
+		if err != nil || !again {
+			return err
 		}
 	}
 	return s.fault(op, fault.Flushing, fmt.Sprintf("hooks caused more work in each of %d rounds", maxRounds))

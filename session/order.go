@@ -141,20 +141,23 @@ func (p *plan) sort() {
 		if c := cmp.Or(cmp.Compare(a.op, b.op), byTable); c != 0 || a.op == opInsert {
 			return c
 		}
-		return compareKeys(a.old, b.old)
+		for _, f := range a.Key {
+			if c := compareKey(a.finds(f), b.finds(f)); c != 0 {
+				return c
+			}
+		}
+		return 0
 	})
 }
 
-func compareKeys(a, b []value.Value) int {
-	for i := range a {
-		ahi, alo := a[i].Halves()
-		bhi, blo := b[i].Halves()
-		if a[i].Kind() == value.Int {
-			ahi, bhi = ahi^1<<63, bhi^1<<63
-		}
-		if c := cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo), strings.Compare(a[i].Str(), b[i].Str())); c != 0 {
-			return c
-		}
+func compareKeys(a, b []value.Value) int { return slices.CompareFunc(a, b, compareKey) }
+
+// compareKey compares values of one column.
+func compareKey(a, b value.Value) int {
+	ahi, alo := a.Halves()
+	bhi, blo := b.Halves()
+	if a.Kind() == value.Int {
+		ahi, bhi = ahi^1<<63, bhi^1<<63
 	}
-	return 0
+	return cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo), strings.Compare(a.Str(), b.Str()))
 }

@@ -40,6 +40,7 @@ func TestMarkerOnTheWire(t *testing.T) {
 	f, p := openThrough(t)
 	for range 2 {
 		p.Sever()
+		_ = f.Ping(t.Context())      // which a connection that was used just now notices here
 		must(t, f.Ping(t.Context())) // a new connection, whose handshake does not count
 		for _, what := range []string{"cold", "warm"} {
 			before := p.Trips()

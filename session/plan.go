@@ -27,9 +27,8 @@ type write struct {
 	s      *Session
 	op     writeOp
 	cols   bits
-	old    []value.Value // the key, and the old version where there is one: what finds the row
-	values row           // the whole row as it will be
-	soft   bool          // a deletion that is an update
+	values row  // the whole row as it will be
+	soft   bool // a deletion that is an update
 
 	table *table
 	// Of a write that is only a part of what happens to the row (see graph.breakCircle): it checks no version, no hook
@@ -44,7 +43,7 @@ type write struct {
 type plan struct {
 	s       *Session
 	writes  []*write
-	slab    slab[write]
+	memory  *planMemory
 	tables  []*table
 	byEntry map[*entry]*write // where some wait for the keys of others
 	waits   bool
@@ -52,16 +51,41 @@ type plan struct {
 	alone   bool // has to be seen before the transaction ends: it cannot travel with the commit
 	hooked  bool // entities of it have After-hooks
 
-	oneWrite [1]*write // room for the smallest plan
-	oneTable [1]*table
+	oneTable [1]*table // room for the smallest plan
+}
+
+// planMemory is what plans are made in, one after the other.
+type planMemory struct {
+	writes pieces[write]
+	list   []*write
+}
+
+// memory returns memory for a plan.
+func (c *connection) memory() *planMemory {
+	if m, ok := c.plans.Get().(*planMemory); ok {
+		return m
+	}
+	return &planMemory{}
+}
+
+// release gives back the memory of a plan that has been carried out: nothing refers to its writes any more.
+func (p *plan) release() {
+	m := p.memory
+	m.writes.reset()
+	clear(p.writes)
+	if m.list = p.writes[:0]; cap(m.list) > maxPieces*maxPiece {
+		m.list = nil
+	}
+	p.s.conn.plans.Put(m)
+	*p = plan{}
 }
 
 // plan runs the Before-hooks and collects what is to be written: inserts with parents before children, then updates,
 // then deletes with children before parents.
 func (s *Session) plan(ctx context.Context, op string) (*plan, error) {
 	p := &s.planned
-	*p = plan{s: s}
-	p.writes, p.tables = p.oneWrite[:0], p.oneTable[:0]
+	*p = plan{s: s, memory: s.conn.memory()}
+	p.writes, p.tables = p.memory.list[:0], p.oneTable[:0]
 	if err := s.relate(op); err != nil {
 		return nil, err
 	}
@@ -123,8 +147,8 @@ func (p *plan) writeOf(op string, e *entry) (*write, error) {
 		return p.insertOf(op, e)
 	case e.state == Persistent && e.doomed && e.Deleted == nil:
 		s.log(e)
-		w := p.slab.one()
-		w.entry, w.s, w.op, w.old = e, s, opDelete, s.finds(e)
+		w := p.memory.writes.one()
+		w.entry, w.s, w.op = e, s, opDelete
 		return w, nil
 	case e.state == Persistent:
 		return p.updateOf(op, e)
@@ -132,18 +156,25 @@ func (p *plan) writeOf(op string, e *entry) (*write, error) {
 	return nil, nil
 }
 
-// finds returns the values that find the entry's row: the key, and the version where there is one.
-func (s *Session) finds(e *entry) []value.Value {
-	old := e.appendKey(s.values.take(len(e.Key) + 1)[:0])
-	if e.Version != nil {
-		old = append(old, e.snapshot.at(e.Version.Index))
+// finds returns a value of the key that finds the row, which of a part may have been inserted just before.
+func (w *write) finds(key *model.Field) value.Value {
+	if w.part {
+		return w.values.at(key.Index)
 	}
-	return old
+	return w.keyValue(key)
+}
+
+// checks returns the field of the version that the row must have, or nil.
+func (w *write) checks() *model.Field {
+	if w.part {
+		return nil
+	}
+	return w.Version
 }
 
 func (p *plan) insertOf(op string, e *entry) (*write, error) {
 	s := p.s
-	w := p.slab.one()
+	w := p.memory.writes.one()
 	w.entry, w.s, w.op, w.values = e, s, opInsert, s.kept.take(e.layout)
 	for i, f := range e.Fields {
 		if f.Generated != "" {
@@ -199,8 +230,8 @@ func (p *plan) updateOf(op string, e *entry) (*write, error) {
 		changed.set(k.f.Index) // it will be: others have to come behind that
 	}
 	s.log(e)
-	w := p.slab.one()
-	w.entry, w.s, w.op, w.cols, w.old, w.values, w.soft = e, s, opUpdate, changed, s.finds(e), s.kept.copied(e.snapshot), e.doomed
+	w := p.memory.writes.one()
+	w.entry, w.s, w.op, w.cols, w.values, w.soft = e, s, opUpdate, changed, s.kept.copied(e.snapshot), e.doomed
 	for i, f := range e.Fields {
 		if !changed.has(i) {
 			continue
@@ -298,7 +329,7 @@ func emitGroup(b *burst, ws []*write) {
 	if first.op != opInsert {
 		st.Checked, st.Expect = true, 1
 	}
-	st.Args = make([]value.Value, 0, len(t.types)*len(ws))
+	st.Args = b.room(len(t.types) * len(ws))
 	for _, w := range ws {
 		st.Args = w.args(st.Args)
 	}
@@ -307,7 +338,14 @@ func emitGroup(b *burst, ws []*write) {
 
 // args appends the write's parameters in the order of its text.
 func (w *write) args(to []value.Value) []value.Value {
-	to = append(to, w.old...)
+	if w.op != opInsert {
+		for _, f := range w.Key {
+			to = append(to, w.finds(f))
+		}
+		if f := w.checks(); f != nil {
+			to = append(to, w.snapshot.at(f.Index))
+		}
+	}
 	for i, f := range w.Fields {
 		if w.cols.has(i) && !(w.op == opUpdate && f == w.Version) {
 			to = append(to, w.values.at(i))

@@ -67,8 +67,8 @@ func (w *write) refused(e *fault.Error) {
 	var params []*model.Field
 	if w.op != opInsert {
 		params = append(params, w.Key...)
-		if len(w.old) > len(w.Key) {
-			params = append(params, w.Version)
+		if f := w.checks(); f != nil {
+			params = append(params, f)
 		}
 	}
 	for i, f := range w.Fields {
