@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"iter"
+	mathbits "math/bits"
 	"reflect"
 	"strings"
 	"sync"
@@ -198,6 +200,19 @@ type bits [maxColumns / 64]uint64
 func (b *bits) set(i int)      { b[i>>6] |= 1 << (i & 63) }
 func (b *bits) has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
 func (b *bits) empty() bool    { return *b == bits{} }
+
+// all returns the numbers in it, in order.
+func (b *bits) all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i, word := range b {
+			for ; word != 0; word &= word - 1 {
+				if !yield(i<<6 + mathbits.TrailingZeros64(word)) {
+					return
+				}
+			}
+		}
+	}
+}
 
 func (b *bits) add(o bits) {
 	for i := range b {

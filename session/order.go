@@ -131,33 +131,79 @@ func (p *plan) rank() (circular bool) {
 	return circular
 }
 
-// sort orders the writes by what they do, then by table, then as they came (inserts) or by key.
-func (p *plan) sort() {
-	slices.SortStableFunc(p.writes, func(a, b *write) int {
-		byTable := cmp.Compare(a.table.rank, b.table.rank)
-		if a.op == opDelete {
-			byTable = -byTable
-		}
-		if c := cmp.Or(cmp.Compare(a.op, b.op), byTable); c != 0 || a.op == opInsert {
-			return c
-		}
-		for _, f := range a.Key {
-			if c := compareKey(a.finds(f), b.finds(f)); c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
+// placed is a write with what it is sorted by, beside each other: thousands of rows come in no order.
+type placed struct {
+	class  int    // what it does, and to which table
+	hi, lo uint64 // of the first value of its key
+	came   int
+	*write
 }
 
-func compareKeys(a, b []value.Value) int { return slices.CompareFunc(a, b, compareKey) }
-
-// compareKey compares values of one column.
-func compareKey(a, b value.Value) int {
-	ahi, alo := a.Halves()
-	bhi, blo := b.Halves()
-	if a.Kind() == value.Int {
-		ahi, bhi = ahi^1<<63, bhi^1<<63
+// sort orders the writes by what they do, then by table, then as they came (inserts) or by key.
+func (p *plan) sort() {
+	list := p.memory.placed[:0]
+	for i, w := range p.writes {
+		list = append(list, w.placed(i))
 	}
+	slices.SortFunc(list, func(a, b placed) int {
+		c := cmp.Compare(a.class, b.class)
+		if c == 0 {
+			c = cmp.Compare(a.hi, b.hi)
+		}
+		if c == 0 {
+			c = cmp.Compare(a.lo, b.lo)
+		}
+		if c == 0 && a.op != opInsert {
+			c = a.compareKey(b.write)
+		}
+		if c == 0 {
+			c = cmp.Compare(a.came, b.came)
+		}
+		return c
+	})
+	for i := range list {
+		p.writes[i] = list[i].write
+	}
+	clear(list)
+	p.memory.placed = list[:0]
+}
+
+func (w *write) placed(came int) placed {
+	const tables = 1 << 32
+	at := placed{class: int(w.op)*tables + w.table.rank, came: came, write: w}
+	switch w.op {
+	case opInsert:
+		return at
+	case opDelete:
+		at.class = int(w.op)*tables - w.table.rank
+	}
+	at.hi, at.lo = ordered(w.finds(w.Key[0]))
+	return at
+}
+
+// ordered returns the halves of a value so that they compare as the value does; where they are the same, its text decides.
+func ordered(v value.Value) (hi, lo uint64) {
+	hi, lo = v.Halves()
+	if v.Kind() == value.Int {
+		hi ^= 1 << 63
+	}
+	return hi, lo
+}
+
+// compareKey compares the keys of rows of one table.
+func (w *write) compareKey(o *write) int {
+	for _, f := range w.Key {
+		if c := compareValues(w.finds(f), o.finds(f)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func compareKeys(a, b []value.Value) int { return slices.CompareFunc(a, b, compareValues) }
+
+func compareValues(a, b value.Value) int {
+	ahi, alo := ordered(a)
+	bhi, blo := ordered(b)
 	return cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo), strings.Compare(a.Str(), b.Str()))
 }

@@ -58,6 +58,7 @@ type plan struct {
 type planMemory struct {
 	writes pieces[write]
 	list   []*write
+	placed []placed // empty
 }
 
 // memory returns memory for a plan.
@@ -74,7 +75,7 @@ func (p *plan) release() {
 	m.writes.reset()
 	clear(p.writes)
 	if m.list = p.writes[:0]; cap(m.list) > maxPieces*maxPiece {
-		m.list = nil
+		m.list, m.placed = nil, nil
 	}
 	p.s.conn.plans.Put(m)
 	*p = plan{}
@@ -232,13 +233,10 @@ func (p *plan) updateOf(op string, e *entry) (*write, error) {
 	s.log(e)
 	w := p.memory.writes.one()
 	w.entry, w.s, w.op, w.cols, w.values, w.soft = e, s, opUpdate, changed, s.kept.copied(e.snapshot), e.doomed
-	for i, f := range e.Fields {
-		if !changed.has(i) {
-			continue
-		}
-		v, err := f.Get(e.base)
+	for i := range changed.all() {
+		v, err := e.Fields[i].Get(e.base)
 		if err != nil {
-			return nil, e.fieldError(op, f, err)
+			return nil, e.fieldError(op, e.Fields[i], err)
 		}
 		w.values.set(i, v)
 	}
@@ -346,8 +344,8 @@ func (w *write) args(to []value.Value) []value.Value {
 			to = append(to, w.snapshot.at(f.Index))
 		}
 	}
-	for i, f := range w.Fields {
-		if w.cols.has(i) && !(w.op == opUpdate && f == w.Version) {
+	for i := range w.cols.all() {
+		if !(w.op == opUpdate && w.Fields[i] == w.Version) {
 			to = append(to, w.values.at(i))
 		}
 	}
