@@ -39,7 +39,7 @@ func Add[T any](ctx context.Context, objs ...*T) error {
 // add makes an object and what its relations reach pending. Keys in want are filled in where the object has none; one
 // without a value is known later.
 func (s *Session) add(op string, x *meta, base unsafe.Pointer, want ...filled) error {
-	if e := s.byPtr.get(base); e != nil && e.Model == x.Model {
+	if e := s.entryAt(base); e != nil && e.Model == x.Model {
 		switch e.state {
 		case Persistent:
 			return s.undoom(op, e)
@@ -315,7 +315,7 @@ func each[T any](ctx context.Context, op string, objs []*T, f func(s *Session, o
 
 // entryOf returns the entry of the object at p, or nil.
 func (s *Session) entryOf(x *meta, p unsafe.Pointer) *entry {
-	if e := s.byPtr.get(p); e != nil && e.Model == x.Model {
+	if e := s.entryAt(p); e != nil && e.Model == x.Model {
 		return e
 	}
 	return nil

@@ -65,7 +65,7 @@ func (b *burst) room(n int) []value.Value {
 	}
 	at := len(b.args)
 	b.args = b.args[:at+n]
-	return b.args[at:at:at+n]
+	return b.args[at : at : at+n]
 }
 
 // add appends a statement; sink may be nil.

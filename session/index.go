@@ -20,12 +20,35 @@ type naming[K comparable] interface {
 	hash(k K) uint64
 }
 
-type (
-	// byID finds entries by their identity.
-	byID = index[identity, identityName]
-	// byPtr finds entries by their object's address.
-	byPtr = index[unsafe.Pointer, addressName]
-)
+// byID finds entries by their identity.
+type byID = index[identity, identityName]
+
+// byPtr finds entries by their object's address. Objects that were read and changed are never looked for by it, so that
+// entries are entered when the first one is.
+type byPtr struct {
+	entered index[unsafe.Pointer, addressName]
+	late    []*entry
+}
+
+func (x *byPtr) put(e *entry) { x.late = append(x.late, e) }
+
+func (x *byPtr) get(p unsafe.Pointer) *entry {
+	x.enter()
+	return x.entered.get(p)
+}
+
+func (x *byPtr) remove(e *entry) {
+	x.enter()
+	x.entered.remove(e)
+}
+
+func (x *byPtr) enter() {
+	for _, e := range x.late {
+		x.entered.put(e)
+	}
+	clear(x.late)
+	x.late = x.late[:0]
+}
 
 // get returns the entry of a name, or nil.
 func (x *index[K, N]) get(k K) *entry {

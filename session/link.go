@@ -157,7 +157,7 @@ func (s *Session) rowBetween(op string, x *meta, key []value.Value, between ends
 
 // unlink marks a row in between for deletion.
 func (s *Session) unlink(op string, r *relation, from *entry, mine value.Value, p unsafe.Pointer) error {
-	to := s.byPtr.get(p)
+	to := s.entryAt(p)
 	if to == nil || to.rowGone() {
 		return nil // the row in between has gone with it
 	}

@@ -111,7 +111,7 @@ func (s *Session) relateEntry(op string, e *entry) error {
 // reach returns the entry of an object that a relation leads to; one that the session does not know is added, with want
 // filled in before its key is looked at.
 func (s *Session) reach(op string, r *relation, p unsafe.Pointer, want ...filled) (*entry, error) {
-	if e := s.byPtr.get(p); e != nil && e.Model == r.Target {
+	if e := s.entryAt(p); e != nil && e.Model == r.Target {
 		return e, nil
 	}
 	x, err := s.conn.meta(r.Target, op)
@@ -121,7 +121,7 @@ func (s *Session) reach(op string, r *relation, p unsafe.Pointer, want ...filled
 	if err := s.add(op, x, p, want...); err != nil {
 		return nil, err
 	}
-	return s.byPtr.get(p), nil
+	return s.entryAt(p), nil
 }
 
 // belongsTo fills in the foreign key of the row that the field points to. Where the two say different things, the one
@@ -394,7 +394,7 @@ func (s *Session) followKeys(e *entry) {
 
 // refersTo reports whether the entry's row refers to the object at p.
 func (s *Session) refersTo(e *entry, r *relation, p unsafe.Pointer) bool {
-	to := s.byPtr.get(p)
+	to := s.entryAt(p)
 	if to == nil {
 		return false
 	}

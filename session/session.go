@@ -42,7 +42,7 @@ type Session struct {
 	// prepared makes the statements of PrepareContext; nil until it is asked for one.
 	prepared *sql.DB
 
-	tracked   sync.Mutex // protects byPtr for sessions of inner units, which only read it
+	tracked   sync.Mutex // protects byPtr, in which sessions of inner units look too
 	byPtr     byPtr
 	byID      byID
 	entries   []*entry  // in the order in which they came
@@ -303,6 +303,13 @@ func (s *Session) tracks(p unsafe.Pointer) bool {
 	defer s.tracked.Unlock()
 	e := s.byPtr.get(p)
 	return e != nil && !e.free.Load()
+}
+
+// entryAt returns the entry of the object at p, or nil.
+func (s *Session) entryAt(p unsafe.Pointer) *entry {
+	s.tracked.Lock()
+	defer s.tracked.Unlock()
+	return s.byPtr.get(p)
 }
 
 // enclosing calls f for the sessions of the units around this one, innermost first, until it returns true.

@@ -254,7 +254,7 @@ func (r *upsertRow) read() error {
 // the same order.
 func (u *upsert) emit(b *burst) error {
 	rows := slices.DeleteFunc(u.fresh(), func(r *upsertRow) bool {
-		e := u.s.byPtr.get(r.e.base) // a hook of the flush may have added the object
+		e := u.s.entryAt(r.e.base) // a hook of the flush may have added the object
 		if e == nil {
 			return false
 		}
