@@ -93,6 +93,7 @@ type look struct {
 	fetched, swept []*Delivery
 	stays          map[string]bool // the keys that it has left in the table
 	full           bool            // the sweep stopped at its limit
+	upto           int64           // it was asked to go up to here: to the hint, or to the end of a window before the floor
 	blocked        map[string]bool // the keys that waited for a retry before the sweep
 	ended          uint64          // every transaction before this number had ended before the sweep
 	next           uint64          // the number of the next transaction, after the fetch
@@ -100,7 +101,7 @@ type look struct {
 
 // begin begins a look.
 func (l *lane) begin(now time.Time, everything bool) look {
-	k := look{lane: l, fetch: !l.crowded(), hint: l.hint, floor: l.floor, settled: l.floor, stays: map[string]bool{}}
+	k := look{lane: l, fetch: !l.crowded(), hint: l.hint, floor: l.floor, upto: l.hint, settled: l.floor, stays: map[string]bool{}}
 	if !l.sweeping && (l.whole || everything) {
 		l.sweeping, l.sweptTo, l.whole, l.wholeAt = true, 0, false, now
 		clear(l.fresh)
@@ -125,14 +126,23 @@ func (l *lane) fail(k *look) {
 	l.looked = false
 }
 
-// take hands out what a look has brought, in the order of the messages' numbers. A sweep that stopped at its limit says
-// nothing of what comes after its last message: then nothing after that is handed out, and the hint stays.
+// reached returns up to which number the sweep is complete, and whether that is less than was to be swept.
+func (k *look) reached() (last int64, partly bool) {
+	switch {
+	case k.full:
+		return k.swept[len(k.swept)-1].id, true
+	case k.upto < k.hint:
+		return k.upto, true
+	}
+	return math.MaxInt64, false
+}
+
+// take hands out what a look has brought, in the order of the messages' numbers. A sweep that stopped before its end says
+// nothing of what comes there: then nothing after that is handed out, and the hint stays.
 func (l *lane) take(k *look) (ready []*Delivery) {
 	l.looked = false
-	last := int64(math.MaxInt64)
-	if k.full {
-		last = k.swept[len(k.swept)-1].id
-	} else if k.whole {
+	last, partly := k.reached()
+	if k.whole && !partly {
 		l.left = k.blocked
 		for key := range l.fresh {
 			l.left[key] = true
@@ -147,8 +157,8 @@ func (l *lane) take(k *look) (ready []*Delivery) {
 		}
 	}
 	l.scanned(k, last)
-	l.sweepOn(k, last)
-	if !k.full {
+	l.sweepOn(k, last, partly)
+	if !partly {
 		l.settle(k)
 	}
 	return ready
@@ -197,10 +207,10 @@ func (l *lane) admit(k *look, d *Delivery, scanned bool) bool {
 
 // sweepOn says how far a sweep of the whole lane has come. Behind the floor it does not begin where it stopped: what comes
 // late may be before that.
-func (l *lane) sweepOn(k *look, last int64) {
+func (l *lane) sweepOn(k *look, last int64, partly bool) {
 	switch {
 	case !k.whole:
-	case !k.full:
+	case !partly:
 		l.sweeping = false
 	case last < l.floor:
 		l.sweptTo = last

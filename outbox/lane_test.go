@@ -27,6 +27,8 @@ type world struct {
 	look  *look
 	phase int
 	limit int
+	// window is how many messages a sweep of the whole lane looks at.
+	window int
 	// held and excluded are what was in memory and what was known as the look began, full the topics that had no room, and
 	// again the retries that it has found.
 	held     map[int64]*Delivery
@@ -58,6 +60,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, locked: map[string]bool{}, rows: map[int64]row{}, retries: map[int64]string{}, failures: map[int64]int{},
 		lane: newLane(d, 0, lease{until: time.Now().Add(time.Hour)}), limit: rapid.IntRange(1, 4).Draw(t, "limit"),
+		window:  rapid.IntRange(1, 5).Draw(t, "window"),
 		handled: map[string][]int64{}, done: map[int64]bool{}, lastXID: 10,
 	}
 	d.lanes[0] = w.lane
@@ -125,6 +128,19 @@ func (w *world) visible(after, to int64, match func(id int64) bool) (list []*Del
 	return list
 }
 
+// windowOf returns up to where a sweep of the whole lane goes.
+func (w *world) windowOf(k *look) int64 {
+	n := 0
+	for _, id := range slices.Sorted(maps.Keys(w.rows)) {
+		if id > k.floor && id < k.settled {
+			if n++; n == w.window {
+				return id
+			}
+		}
+	}
+	return k.hint
+}
+
 func (w *world) waits(id int64) bool {
 	if _, ok := w.retries[id]; ok {
 		return true
@@ -175,7 +191,10 @@ func (w *world) step(due bool) {
 		}
 	case 3:
 		if k.sweep {
-			k.swept = w.visible(k.floor, k.hint, func(id int64) bool {
+			if k.whole {
+				k.upto = w.windowOf(k)
+			}
+			k.swept = w.visible(k.floor, k.upto, func(id int64) bool {
 				r := w.rows[id]
 				passed := id <= k.settled && slices.Contains(k.topics, r.topic) && !slices.Contains(k.keys, r.key)
 				return !w.excluded[id] && !w.waits(id) && !passed
@@ -336,7 +355,7 @@ func (w *world) finish() {
 	for len(w.open) > 0 {
 		w.end(0, true)
 	}
-	for range 40 * (len(w.rows) + 5) {
+	for range 60 * (len(w.rows) + 5) {
 		w.step(true)
 		w.hand(false)
 		w.commit(0)

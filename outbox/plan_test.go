@@ -82,6 +82,7 @@ func TestPlansOfEveryStatement(t *testing.T) {
 type planned struct {
 	*testing.T
 	db       *session.DB
+	url      string
 	recorder *faultdriver.Driver
 	postgres bool
 	sent     sentTo
@@ -95,9 +96,9 @@ func newPlanned(t *testing.T, d urututest.Database) *planned {
 	if p.postgres {
 		real = pgxdriver.New()
 	}
-	p.recorder = faultdriver.New(real)
+	p.recorder, p.url = faultdriver.New(real), urututest.URL(t, d)
 	db, err := session.Open(t.Context(), session.Config{
-		URL: urututest.URL(t, d), Drivers: []driver.Driver{p.recorder}, PoolSize: 6, Logger: slog.New(slog.DiscardHandler),
+		URL: p.url, Drivers: []driver.Driver{p.recorder}, PoolSize: 6, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -198,6 +198,10 @@ func (e *Engine) ask(r *round, due []*look) {
 		r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].blocked[row[2].Str()] = true
 	})
 	swept := func(row []value.Value) {
+		if row[3].IsNull() {
+			r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].upto = row[2].Int()
+			return
+		}
 		k, m := delivered(row)
 		k.swept = append(k.swept, m)
 	}
@@ -289,11 +293,14 @@ func (r *round) over(e *Engine, q *query, rows [][]value.Value, rest []param, ro
 	r.add(q.lists(lists, args...), row)
 }
 
+// reach is from where to where a sweep goes.
+func (k *look) reach() []value.Value {
+	return ofInts([]int64{k.floor, k.hint, k.lane.lease.epoch, k.settled})
+}
+
 // sweep adds the sweeps: what is known is not asked for again.
 func (r *round) sweep(e *Engine, looks []*look, known []int64, limit value.Value, row func([]value.Value)) {
-	r.each(e, e.sql.sweep, looks, func(k *look) []value.Value {
-		return ofInts([]int64{k.floor, k.hint, k.lane.lease.epoch})
-	}, []param{{list: ofInts(known)}, {value: limit}}, row)
+	r.each(e, e.sql.sweep, looks, (*look).reach, []param{{list: ofInts(known)}, {value: limit}}, row)
 }
 
 // scan adds the looks at what was left of topics that have room again.
@@ -310,9 +317,10 @@ func (r *round) scan(e *Engine, held []int64, limit value.Value, row func([]valu
 // sweepPast adds the sweeps of whole lanes that have left something: each is a statement of its own.
 func (r *round) sweepPast(e *Engine, looks []*look, limit value.Value, row func([]value.Value)) {
 	for _, k := range looks {
-		args := append(k.lane.address(), ofInts([]int64{k.floor, k.hint, k.lane.lease.epoch})...)
-		args = append(args, value.Value{}, value.OfInt(k.settled), value.Value{}, value.Value{}, limit)
-		r.add(e.sql.sweepPast.lists([][]value.Value{nil, nil, nil, nil, nil, ofInts(k.known), nil, ofTexts(k.topics), ofTexts(k.keys), nil}, args...), row)
+		args := append(k.lane.address(), k.reach()...)
+		args = append(args, value.Value{}, value.Value{}, value.Value{}, limit)
+		lists := [][]value.Value{nil, nil, nil, nil, nil, nil, ofInts(k.known), ofTexts(k.topics), ofTexts(k.keys), nil}
+		r.add(e.sql.sweepPast.lists(lists, args...), row)
 	}
 }
 
@@ -345,7 +353,8 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 		}
 		k.full = int64(len(k.swept)) == r.limit
 		k.next, k.ended = r.next, r.ended
-		r.more = r.more || k.full || int64(len(k.fetched)) == r.limit
+		_, partly := k.reached()
+		r.more = r.more || partly || int64(len(k.fetched)) == r.limit
 		for _, s := range k.scans {
 			s.more = int64(len(s.found)) == r.limit
 		}

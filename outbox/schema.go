@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/urutu-go/urutu/dialect"
@@ -10,7 +11,7 @@ import (
 
 // Component is what the outbox keeps in a database: give it to session.DB.Install.
 func Component() session.Component {
-	return session.Component{Name: "outbox", Steps: []session.Step{tables, deaths}}
+	return session.Component{Name: "outbox", Steps: []session.Step{tables, deaths, pages}}
 }
 
 // tables is the first version. The table of messages is only inserted into and deleted from, so that each message costs
@@ -70,4 +71,29 @@ func messageStorage(d dialect.Dialect) string {
 		return ""
 	}
 	return " WITH (fillfactor=100, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0)"
+}
+
+// pages is the third version: on PostgreSQL, tables that are empty most of the time keep some pages. The server makes a plan
+// by the size that a table has at that moment, and keeps it. While a table has next to no pages it is cheaper to read all
+// of it than to look into its index, and a backlog of thousands that comes later would be read as a whole for each message.
+func pages(d dialect.Dialect) (list []string) {
+	if d.Name() != "postgres" {
+		return nil
+	}
+	const filler, now = "repeat('-', 500)", "now()"
+	add := func(rows int, table, columns, values string) {
+		list = append(list,
+			"ALTER TABLE "+table+" SET (vacuum_truncate=false)",
+			"INSERT INTO "+table+" (dest, "+columns+") SELECT 0, "+values+fmt.Sprintf(" FROM generate_series(1, %d) AS i", rows),
+			"DELETE FROM "+table+" WHERE dest = 0",
+		)
+	}
+	message := "0, gen_random_uuid(), '', " + filler + "::bytea, '', " + now
+	columns := "slot, msg_id, topic, headers, payload, created_at"
+	add(400, "urutu_message", "lane, id, "+columns, "0, -i, "+message)
+	add(1000, "urutu_message_delayed", "id, deliver_at, "+columns, "-i, "+now+", "+message)
+	add(400, "urutu_message_retry", "lane, id, topic, attempts, next_at, parked, reason, last_error, failed_at",
+		"0, -i, '', 0, "+now+", true, '', "+filler+", "+now)
+	add(2000, "urutu_message_lane", "lane, epoch, lease_until, touched", "i, 0, 0, 0")
+	return list
 }

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/urutu-go/urutu/dialect"
@@ -44,23 +45,36 @@ const (
 	// fenced is the condition that nobody else has the lane, nor has its number of lanes changed, as far as the same snapshot
 	// shows: what came into it from other lanes may belong before what was seen of it.
 	fenced  = " AND (SELECT l.epoch FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2) = "
-	retried = " FROM urutu_message_retry r JOIN urutu_message m ON m.dest = r.dest AND m.lane = r.lane AND m.id = r.id"
+	retried = " FROM urutu_message_retry r JOIN urutu_message m ON" + itself
+	itself  = " m.dest = r.dest AND m.lane = r.lane AND m.id = r.id"
 )
+
+// window is how many messages a sweep looks at before the floor. Many may be left there for long: behind one that is
+// parked, or of a topic that has no room.
+const window = 10_000
+
+// windowed renders the sweep of a lane for what matches, from ?3 to ?4. Where the window ends before that, which is before ?6
+// only, a row without a message says where.
+func windowed(match, limit string) string {
+	return "WITH w AS (SELECT coalesce((SELECT m.id FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id < ?6" +
+		" ORDER BY m.id LIMIT 1 OFFSET " + strconv.Itoa(window-1) + "), ?4) AS upto) SELECT * FROM (" +
+		"SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= (SELECT upto FROM w)" +
+		fenced + "?5 AND " + match + " AND NOT" + waits + " ORDER BY m.id LIMIT " + limit +
+		") m UNION ALL SELECT ?1, ?2, upto, NULL, NULL, NULL, NULL, NULL, NULL FROM w WHERE upto < ?4"
+}
 
 func (s *statements) reading(d dialect.Dialect) {
 	fetch := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3" +
 		fenced + "?4 AND NOT" + noted + " ORDER BY m.id LIMIT ?5"
-	sweep := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
-		fenced + "?5 AND m.id NOT IN (SELECT value FROM json_each(?6)) AND NOT" + waits + " ORDER BY m.id LIMIT ?7"
+	sweep := windowed("m.id NOT IN (SELECT value FROM json_each(?7))", "?8")
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
 	due := "SELECT " + messageColumns + ", r.attempts, r.deaths" + retried +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= " + now(d) +
 		" AND r.dest || ' ' || r.topic NOT IN (SELECT value FROM json_each(?3)) ORDER BY r.next_at, r.id LIMIT ?4"
 	scan := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.topic = ?3 AND m.id > ?4 AND m.id <= ?5" +
 		fenced + "?6 AND m.id NOT IN (SELECT value FROM json_each(?7)) AND NOT" + waits + " ORDER BY m.id LIMIT ?8"
-	past := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
-		fenced + "?5 AND m.id NOT IN (SELECT value FROM json_each(?6)) AND (m.id > ?7 OR m.topic NOT IN (SELECT value FROM json_each(?8))" +
-		" OR m.key IN (SELECT value FROM json_each(?9))) AND NOT" + waits + " ORDER BY m.id LIMIT ?10"
+	past := windowed("m.id NOT IN (SELECT value FROM json_each(?7)) AND (m.id > ?6 OR m.topic NOT IN (SELECT value FROM json_each(?8))"+
+		" OR m.key IN (SELECT value FROM json_each(?9)))", "?10")
 	later := "SELECT r.dest, r.lane, " + until(d, "min(r.next_at)") + " FROM urutu_message_retry r" +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at > " + now(d) + " GROUP BY r.dest, r.lane"
 	if s.arrays {
@@ -69,18 +83,21 @@ func (s *statements) reading(d dialect.Dialect) {
 			return "SELECT m.* FROM unnest(" + from + ") AS h(" + columns + ") CROSS JOIN LATERAL (" + text + ") m"
 		}
 		fetch = each("?1, ?2, ?3, ?4", "dest, lane, hint, epoch", strings.NewReplacer("?3", "h.hint", "?4", "h.epoch").Replace(fetch))
-		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.epoch", "NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(sweep)
-		sweep = each("?1, ?2, ?3, ?4, ?5", "dest, lane, floor, hint, epoch", sweep)
+		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.epoch", "?6", "h.settled",
+			"NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)").Replace(sweep)
+		sweep = each("?1, ?2, ?3, ?4, ?5, ?6", "dest, lane, floor, hint, epoch, settled", sweep)
 		scan = strings.NewReplacer("?3", "h.topic", "?4", "h.after", "?5", "h.hint", "?6", "h.epoch", "NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)").Replace(scan)
 		scan = each("?1, ?2, ?3, ?4, ?5, ?6", "dest, lane, topic, after, hint, epoch", scan)
-		past = strings.NewReplacer("NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)", "NOT IN (SELECT value FROM json_each(?8))", "<> ALL (?8)",
+		past = strings.NewReplacer("NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)", "NOT IN (SELECT value FROM json_each(?8))", "<> ALL (?8)",
 			"IN (SELECT value FROM json_each(?9))", "= ANY (?9)").Replace(past)
 		blocked = each("?1, ?2", "dest, lane", blocked)
+		// Each message is looked up by the whole key: a planner that knows of no messages joins whole lanes.
+		due = strings.Replace(due, " JOIN urutu_message m ON"+itself, " CROSS JOIN LATERAL (SELECT * FROM urutu_message m WHERE"+itself+" OFFSET 0) m", 1)
 		due = strings.Replace(due, "NOT IN (SELECT value FROM json_each(?3))", "<> ALL (?3)", 1)
 		due, later = each("?1, ?2", "dest, lane", due), each("?1, ?2", "dest, lane", later)
 	}
 	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt, tInt), messageTypes...)
-	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt), messageTypes...)
+	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt, tInt), messageTypes...)
 	s.scan = prepare(d, "scan urutu_message", scan, types(tDest, tSmall, tText, tInt, tInt, tInt, tInt, tInt), messageTypes...)
 	s.sweepPast = prepare(d, "sweep urutu_message", past, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt, tText, tText, tInt), messageTypes...)
 	s.blocked = prepare(d, "select urutu_message_retry", blocked, types(tDest, tSmall), tDest, tSmall, tText)
@@ -152,8 +169,8 @@ func (s *statements) writing(d dialect.Dialect) {
 		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND ctid = ANY (ARRAY("+
 			"SELECT (SELECT m.ctid FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = u.id) FROM unnest(?3) AS u(id)))",
 			types(tDest, tSmall, tInt))
-		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE id IN (SELECT id"+
-			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+" ORDER BY deliver_at, id LIMIT ?2 FOR UPDATE SKIP LOCKED) RETURNING *)"+
+		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE ctid = ANY (ARRAY(SELECT ctid"+
+			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+" ORDER BY deliver_at, id LIMIT ?2 FOR UPDATE SKIP LOCKED)) RETURNING *)"+
 			" INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot::int * n.lanes) >> 10, "+content+
 			" FROM d JOIN urutu_message_destination n ON n.id = d.dest WHERE pg_current_xact_id() IS NOT NULL ORDER BY d.deliver_at, d.id",
 			types(tDest, tInt))
