@@ -39,6 +39,7 @@ type Engine struct {
 	ctx   context.Context // ended by Stop's deadline: breaks off what is in hand
 
 	waker     chan struct{}
+	later     atomic.Bool // there may be more messages that wait for their time
 	listening atomic.Bool // other processes wake this one
 
 	intake  context.Context // ended by StopIntake

@@ -71,6 +71,9 @@ func (e *Engine) untilDue() time.Duration {
 				until = min(until, time.Until(l.due))
 			}
 		}
+		if l := d.lanes[0]; l != nil && !d.moveAt.IsZero() {
+			until = min(until, time.Until(d.moveAt))
+		}
 	}
 	return max(until, time.Millisecond)
 }
@@ -399,11 +402,12 @@ func (e *Engine) makeReady(d *destination, list ...*Delivery) {
 	}
 }
 
-// moves returns the destinations whose waiting messages this process looks after, and that were not looked at for long:
-// those whose first lane it has.
+// moves returns the destinations whose waiting messages this process looks after, those whose first lane it has, and of
+// which one may be due: by the time of the first that was found the last time, or since others have come.
 func (e *Engine) moves(now time.Time) (list []*destination) {
+	others := e.later.Swap(false)
 	for _, d := range e.dests {
-		if l := d.lanes[0]; l != nil && l.safe(now) && !now.Before(d.moveAt) {
+		if l := d.lanes[0]; l != nil && l.safe(now) && (others || !now.Before(d.moveAt)) {
 			d.moveAt = now.Add(e.timing.due)
 			list = append(list, d)
 		}
@@ -439,7 +443,9 @@ func (e *Engine) move(ctx context.Context, r *round, dests []*destination) error
 		})
 		if e.sql.moved != nil {
 			x.add(e.sql.moved.with(args...), nil)
+			continue
 		}
+		x.add(e.sql.upcoming.with(value.OfInt(int64(d.id))), d.moveIn)
 	}
 	err := e.db.Run(ctx, "outbox.Move", driver.Write, &x.Script, x)
 	r.moved = total
@@ -452,6 +458,14 @@ func (e *Engine) findDue(ctx context.Context, dests []*destination, due map[*des
 	x := &exchange{}
 	for _, d := range dests {
 		x.add(e.sql.waiting.with(value.OfInt(int64(d.id))), func(row []value.Value) { due[d] = row[0] })
+		x.add(e.sql.upcoming.with(value.OfInt(int64(d.id))), d.moveIn)
 	}
 	return e.db.Run(ctx, "outbox.Move", driver.Read, &x.Script, x)
+}
+
+// moveIn has the destination's waiting messages looked for when the next of them is due.
+func (d *destination) moveIn(row []value.Value) {
+	if at := time.Now().Add(time.Duration(row[0].Int()) * time.Microsecond); at.Before(d.moveAt) {
+		d.moveAt = at
+	}
 }

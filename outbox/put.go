@@ -80,7 +80,9 @@ func Put(ctx context.Context, m Outgoing) error {
 	if err != nil {
 		return fault.Wrap(fault.Invalid, op, err)
 	}
+	woken := home.woken
 	if m.waits() {
+		woken = home.wokenLater
 		err = session.StageFor(ctx, home.later(m.Again), append(row, m.when(), onceOf(m.Once), value.OfInt(m.Delay.Microseconds()))...)
 	} else {
 		err = session.StageFor(ctx, &home.now, row...)
@@ -88,7 +90,7 @@ func Put(ctx context.Context, m Outgoing) error {
 	if err != nil {
 		return err
 	}
-	return uow.AfterCommit(ctx, home.woken)
+	return uow.AfterCommit(ctx, woken)
 }
 
 // waits reports whether the message waits for its time.

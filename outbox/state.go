@@ -30,9 +30,10 @@ type state struct {
 	known    sync.Map // topics of tasks, and of required events, that have a subscription
 	unrouted atomic.Int64
 
-	mu      sync.Mutex // protects engines
-	engines []*Engine  // that run in this process
-	woken   uow.Hook
+	mu         sync.Mutex // protects engines
+	engines    []*Engine  // that run in this process
+	woken      uow.Hook   // wakes the engines; wokenLater tells them of messages that wait, too
+	wokenLater uow.Hook
 
 	ordered bool // the database has one writer: nobody is notified
 	notify  *query
@@ -116,7 +117,11 @@ func (h *state) init(db *session.DB, name session.Name, d dialect.Dialect) {
 		}
 	}
 	h.woken = func(context.Context) error {
-		h.wake()
+		h.wake(false)
+		return nil
+	}
+	h.wokenLater = func(context.Context) error {
+		h.wake(true)
 		return nil
 	}
 }

@@ -22,6 +22,7 @@ type statements struct {
 	trust, acquit       *query
 	forget              *query
 	moved, waiting      *query // where that takes more than one statement
+	upcoming            *query // when the next move is
 }
 
 func newStatements(d dialect.Dialect) *statements {
@@ -140,6 +141,8 @@ func (s *statements) leasing(d dialect.Dialect) {
 }
 
 func (s *statements) writing(d dialect.Dialect) {
+	s.upcoming = prepare(d, "select urutu_message_delayed", "SELECT "+until(d, "deliver_at")+" FROM urutu_message_delayed"+
+		" WHERE dest = ?1 AND deliver_at > "+now(d)+" ORDER BY deliver_at LIMIT 1", types(tDest), tInt)
 	const columns = "dest, lane, id, topic, key, attempts, next_at, parked, reason, last_error, failed_at, deaths"
 	const owned = " FROM urutu_message m JOIN urutu_message_lane l ON l.dest = m.dest AND l.lane = m.lane" +
 		" WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = ?3 AND l.owner = ?11 AND l.epoch = ?12"

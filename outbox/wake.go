@@ -18,10 +18,13 @@ const channel = "urutu_message"
 // notifyPause is between two notifications of one process.
 const notifyPause = 50 * time.Millisecond
 
-// wake tells the engines of this process, and of others, that there may be something to do.
-func (h *state) wake() {
+// wake tells the engines of this process, and of others, that there may be something to do, now or later.
+func (h *state) wake(later bool) {
 	h.mu.Lock()
 	for _, e := range h.engines {
+		if later {
+			e.later.Store(true)
+		}
 		e.wake()
 	}
 	h.mu.Unlock()
@@ -48,6 +51,7 @@ func (e *Engine) listenLoop() {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 		err := e.db.Listen(e.intake, channel, func() {
 			e.listening.Store(true)
+			e.later.Store(true)
 			e.wake()
 		})
 		e.listening.Store(false)
