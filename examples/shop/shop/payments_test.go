@@ -65,17 +65,21 @@ func (c *client) command(args ...string) string {
 	return out.String()
 }
 
-// TestPromise42_FlakyPaymentIsTriedUntilItIsPaid: the third try succeeds, and no trace of the others is left.
+// TestPromise42_FlakyPaymentIsTriedUntilItIsPaid: it is seen retrying, with why and when; the third try succeeds, and no
+// trace of the others is left.
 func TestPromise42_FlakyPaymentIsTriedUntilItIsPaid(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(c *client) {
-		made := c.want(201, "POST", "/orders", order(c.user("flaky+ann@example.com"), c.product("A", 250, 3), 1))
+		id := c.want(201, "POST", "/orders", order(c.user("flaky+ann@example.com"), c.product("A", 250, 3), 1))["id"].(string)
 		for _, want := range []string{"does not answer", "does not answer", ""} {
 			if got := c.try(); !strings.Contains(got, want) || want == "" && got != "" {
 				c.Errorf("a try ends with %q, not %q", got, want)
 			}
+			if want != "" {
+				c.until("retrying "+id+" the payment provider does not answer", c.messages)
+			}
 		}
-		c.eventually(made["id"].(string), "paid")
+		c.eventually(id, "paid")
 		if got := c.messages(); got != "" {
 			c.Errorf("messages are left: %s", got)
 		}
