@@ -25,7 +25,7 @@ type FailedMessage struct {
 	Key      string       `json:"key"`
 	State    outbox.State `json:"state"`
 	Failures int          `json:"failures"`
-	NextAt   time.Time    `json:"next_at"`
+	NextAt   time.Time    `json:"next_at,omitzero"`
 	Error    string       `json:"error"`
 }
 
