@@ -53,6 +53,8 @@ type lane struct {
 	sawDue  bool  // every retry that was due when it was taken was in memory since
 	sawAll  bool  // and every other message
 
+	dropped map[int64]bool // messages without a key that were seen, and are found again
+
 	leaving bool // it is given to another process as soon as nothing of it is in hand
 }
 
@@ -128,6 +130,7 @@ func (l *lane) fail(k *look) {
 // take hands out what a look has brought, in the order of the messages' numbers. A sweep that stopped at its limit says
 // nothing of what comes after its last message: then nothing after that is handed out, and the hint stays.
 func (l *lane) take(k *look) (ready []*Delivery) {
+	l.countLate(k)
 	l.looked = false
 	last := int64(math.MaxInt64)
 	if k.full {
@@ -355,6 +358,7 @@ func (l *lane) retract(key string) {
 // looked for.
 func (l *lane) drop(d *Delivery) {
 	l.leave(d, false)
+	l.willReturn(d)
 	if d.Key == "" && l.dest.topics[d.Topic] != nil {
 		l.keep(d)
 	}

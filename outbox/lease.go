@@ -106,6 +106,7 @@ func (e *Engine) renew(ctx context.Context) error {
 func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (claims []laneRow) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	d.surveyed(v)
 	mine := 0
 	var again []laneRow
 	for i := range v.rows {
@@ -113,6 +114,7 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 		l := d.lanes[row.number]
 		if l != nil && (row.owner != e.owner || row.epoch != l.lease.epoch) {
 			e.lose(l)
+			d.counts.lost(row)
 			l = nil
 		}
 		if l != nil {
@@ -193,6 +195,7 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 	x := &exchange{}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	var taken []*lane
+	over, unowned := 0, 0
 	for _, row := range claims {
 		st := e.sql.claim.with(value.OfInt(int64(d.id)), value.OfInt(int64(row.number)), value.OfInt(row.epoch), value.OfUUID(e.owner),
 			value.OfInt(row.until), value.OfInt(e.timing.lease.Microseconds()))
@@ -200,6 +203,12 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 			l := newLane(d, int16(got[0].Int()), lease{e.owner, got[1].Int(), sent.Add(e.timing.lease - e.timing.margin)})
 			l.touched, l.deaths, l.doubt = got[2].Int(), int(got[3].Int()), got[4].Int()
 			taken = append(taken, l)
+			if row.until > 0 && row.owner != e.owner { // whoever gives a lane back says so by a lease that ended at 0
+				over++
+			}
+			if row.over() {
+				unowned++
+			}
 		})
 	}
 	if err := e.db.Run(ctx, "outbox.Claim", driver.Write, &x.Script, x); err != nil {
@@ -209,6 +218,9 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 	for _, l := range taken {
 		d.lanes[l.number] = l
 	}
+	d.counts.Taken += int64(len(taken))
+	d.counts.TakenOver += int64(over)
+	d.unowned -= unowned
 	e.mu.Unlock()
 	e.wake()
 	return nil
