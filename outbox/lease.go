@@ -138,6 +138,7 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 			claims = append(claims, *row)
 		}
 	}
+	e.loseMissing(d, v)
 	workers := max(v.workers, 1)
 	share := (len(v.rows) + workers - 1) / workers
 	e.shed(d, mine-share)
@@ -145,6 +146,16 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 		return nil
 	}
 	return append(again, claims[:min(len(claims), max(share-mine, 0))]...)
+}
+
+// loseMissing gives up lanes that are no more, since their number has become smaller.
+func (e *Engine) loseMissing(d *destination, v *view) {
+	for number, l := range d.lanes {
+		if !slices.ContainsFunc(v.rows, func(r laneRow) bool { return r.number == number }) {
+			e.lose(l)
+			d.counts.Relaned++
+		}
+	}
 }
 
 // free reports whether nobody has a lane: its lease is over by the database's clock, or was not renewed for so long that
