@@ -277,6 +277,7 @@ func (e *Engine) giveBack(ctx context.Context) error {
 	for _, d := range e.dests {
 		dest, owner := value.OfInt(int64(d.id)), value.OfUUID(e.owner)
 		for _, l := range d.lanes {
+			e.lose(l)
 			x.add(e.sql.release.with(dest, value.OfInt(int64(l.number)), owner, value.OfInt(l.lease.epoch)), nil)
 		}
 		x.add(e.sql.depart.with(dest, owner), nil)
