@@ -10,7 +10,8 @@ import (
 // unit, and several at a time: while it takes its time, that goroutine handles nothing, and nothing else waits. A panic is
 // logged and changes nothing.
 type Observer interface {
-	// Observe is told of work that is over. The counts of [Engine.Stats] have its results.
+	// Observe is told of work that is over. The counts of [Engine.Stats] have its results. ctx is the engine's: it ends as
+	// messages in hand are broken off.
 	Observe(ctx context.Context, w Work)
 }
 
@@ -56,7 +57,7 @@ const (
 	Done       Outcome = "done"       // it is handled, with the broker, or deleted
 	TriedAgain Outcome = "retry"      // it has failed, and is tried again after a pause
 	GivenUp    Outcome = "parked"     // it has failed, and is parked
-	PutBack    Outcome = "put_back"   // the database or the broker does not answer: it is handed out again
+	PutBack    Outcome = "put_back"   // nobody has looked at it, since the database or the broker does not answer: it is handed out again
 	Superseded Outcome = "superseded" // it is not this process's any more, or was broken off
 )
 

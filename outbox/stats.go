@@ -48,7 +48,8 @@ type Counts struct {
 	Failed, Parked int64
 	// Retried is how many attempts, of those in Handled and Failed, were at a message that had failed before.
 	Retried int64
-	// PutBack is how often a message was put back since the database or the broker did not answer, which is no failure.
+	// PutBack is how often a message was put back, which is no failure: the database or the broker did not answer, or the
+	// broker has not taken an earlier one of its key.
 	PutBack int64
 	// Superseded is how many attempts came to nothing since the message was not this process's any more: another one has
 	// handled it or looks after its lane, an operator has skipped it, or it was broken off.
