@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,8 @@ type Config struct {
 	Interceptors []uow.Interceptor
 	// Logger takes failures. Defaults to slog.Default().
 	Logger *slog.Logger
+	// Observer is told of each message that a worker has handled. Defaults to none.
+	Observer outbox.Observer
 }
 
 // Bus knows the handlers of a service. It is safe for concurrent use.
@@ -106,7 +109,7 @@ func (b *Bus) Worker() *Worker { return &Worker{bus: b} }
 // Worker handles messages from its start until it is stopped. It may be started again.
 type Worker struct {
 	bus    *Bus
-	engine *outbox.Engine
+	engine atomic.Pointer[outbox.Engine] // Stats may be asked for at any time
 	close  context.CancelFunc
 	inward sync.WaitGroup
 }
@@ -125,8 +128,10 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.engine = outbox.NewEngine(w.bus.db, outbox.Config{Connection: w.bus.cfg.Connection, Logger: w.bus.cfg.Logger}, consumers...)
-	if err := w.engine.Start(ctx); err != nil {
+	cfg := outbox.Config{Connection: w.bus.cfg.Connection, Logger: w.bus.cfg.Logger, Observer: w.bus.cfg.Observer}
+	engine := outbox.NewEngine(w.bus.db, cfg, consumers...)
+	w.engine.Store(engine)
+	if err := engine.Start(ctx); err != nil {
 		return err
 	}
 	ctx, w.close = context.WithCancel(session.On(w.bus.db.Context(context.WithoutCancel(ctx)), w.bus.cfg.Connection))
@@ -159,19 +164,29 @@ func (b *Bus) receive(ctx context.Context, in inward) {
 func (w *Worker) StopIntake() {
 	if w.close != nil {
 		w.close()
-		w.engine.StopIntake()
+		w.engine.Load().StopIntake()
 	}
 }
 
 // Stop takes no new messages and waits for those in hand. When ctx ends first their units are broken off, and they are
 // handled again later.
 func (w *Worker) Stop(ctx context.Context) error {
-	if w.engine == nil {
+	engine := w.engine.Load()
+	if engine == nil {
 		return nil
 	}
 	w.StopIntake()
 	w.inward.Wait()
-	return w.engine.Stop(ctx)
+	return engine.Stop(ctx)
+}
+
+// Stats returns where the worker stands and what it has done since it was last started. It takes a moment, asks no database
+// and may be called at any time, from any goroutine; before the first start it is empty.
+func (w *Worker) Stats() outbox.Stats {
+	if engine := w.engine.Load(); engine != nil {
+		return engine.Stats()
+	}
+	return outbox.Stats{}
 }
 
 // consumers returns one consumer for each group.

@@ -62,5 +62,6 @@
 // # Concurrency
 //
 // A [Bus] is safe for concurrent use. A handler runs in many goroutines at once, each in a unit and a session of its own.
-// A [Worker]'s methods are called from one goroutine at a time.
+// A [Worker]'s methods are called from one goroutine at a time, but for [Worker.Stats], which may be called at any time.
+// [Config].Observer is told of messages by many goroutines at once.
 package bus

@@ -142,6 +142,52 @@ func ExamplePublish_once() {
 	// Output: Two items wait for you.
 }
 
+// What a worker has done is known at any time, and the observer is told as each message is through.
+func ExampleWorker_Stats() {
+	ctx := context.Background()
+	db, closeAll := openShop(ctx)
+	defer closeAll()
+
+	through := make(observer, 2)
+	b := bus.New(db, bus.Config{Observer: through, Logger: quiet()})
+	bus.Handle(b, func(_ context.Context, m OrderPlaced) error {
+		if m.Customer == "eve" {
+			return bus.Permanent(errors.New("no such customer"))
+		}
+		return nil
+	}, bus.Handler{Group: "billing"})
+	worker := b.Worker()
+	if err := worker.Start(ctx); err != nil {
+		panic(err)
+	}
+	for _, customer := range []string{"ann", "eve"} {
+		if err := bus.Publish(db.Context(ctx), OrderPlaced{customer}); err != nil {
+			panic(err)
+		}
+		fmt.Println(customer+":", <-through)
+	}
+	for _, d := range worker.Stats().Destinations {
+		fmt.Println(d.Destination, "handled", d.Handled, "parked", d.Parked, "in hand", d.InHand)
+	}
+	if err := worker.Stop(ctx); err != nil {
+		panic(err)
+	}
+	// Output:
+	// ann: done
+	// eve: parked
+	// billing handled 1 parked 1 in hand 0
+}
+
+// observer is told what became of messages.
+type observer chan outbox.Outcome
+
+// Observe implements outbox.Observer.
+func (o observer) Observe(_ context.Context, w outbox.Work) {
+	for _, r := range w.Results {
+		o <- r.Outcome
+	}
+}
+
 // A provider that is busy says when to come again; a card that is refused will always be.
 func ExampleRetryAfter() {
 	ctx := context.Background()

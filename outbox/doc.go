@@ -30,6 +30,12 @@
 // and then, in a later snapshot, for those that committed late: only then it hands out, in the order of the numbers. So a
 // message never overtakes an earlier one of its key, and no open transaction anywhere holds up the others.
 //
+// # Watching
+//
+// [Engine.Stats] is what a process has done with the messages of each destination, and what it has of them; it costs a
+// glance at what is in memory. An [Observer] is told of each piece of work as it is over, with its time and outcome. What
+// only the database knows is asked for by [Operator.Lags] and [Operator.Horizon], without counting messages.
+//
 // # Lifecycle
 //
 // An engine works from [Engine.Start] to [Engine.Stop], which waits for what is in hand and then gives the lanes to

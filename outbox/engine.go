@@ -24,14 +24,15 @@ import (
 // Engine moves messages from the tables of one connection to their consumers. Several processes share the work: each
 // lane of a destination is looked after by one of them at a time. It is safe for concurrent use.
 type Engine struct {
-	db      *session.DB
-	name    session.Name
-	logger  *slog.Logger
-	timing  timing
-	sql     *statements
-	home    *state
-	owner   [16]byte
-	ordered bool // messages become visible in the order of their numbers
+	db       *session.DB
+	name     session.Name
+	logger   *slog.Logger
+	timing   timing
+	observer Observer // nil for none
+	sql      *statements
+	home     *state
+	owner    [16]byte
+	ordered  bool // messages become visible in the order of their numbers
 
 	mu    sync.Mutex // protects what follows, and everything in the destinations and their lanes
 	dests []*destination
@@ -84,6 +85,9 @@ type destination struct {
 	moveAt   time.Time  // when messages that wait for their time are looked for
 	paused   time.Time  // nothing is handed out before, since the database or the broker does not answer
 	outage   time.Duration
+	counts   Counts
+	// seenLanes, unowned and workers are those of all processes, as this one last saw them.
+	seenLanes, unowned, workers int
 }
 
 // Config is how an engine is made.
@@ -92,13 +96,15 @@ type Config struct {
 	Connection session.Name
 	// Logger takes failures. Defaults to slog.Default().
 	Logger *slog.Logger
+	// Observer is told of what was done. Defaults to none.
+	Observer Observer
 }
 
 // NewEngine returns an engine that has not started.
 func NewEngine(db *session.DB, cfg Config, consumers ...Consumer) *Engine {
 	e := &Engine{
 		db: db, name: cfg.Connection, logger: cmp.Or(cfg.Logger, slog.Default()), timing: defaults,
-		owner: uuid.New(), waker: make(chan struct{}, 1),
+		observer: cfg.Observer, owner: uuid.New(), waker: make(chan struct{}, 1),
 	}
 	for _, c := range consumers {
 		d := newDestination(c)
@@ -135,7 +141,10 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.home, e.sql, e.ordered = home, newStatements(d), d.Features().OneWriter
+	e.mu.Lock() // Stats may be asked for
+	e.home = home
+	e.mu.Unlock()
+	e.sql, e.ordered = newStatements(d), d.Features().OneWriter
 	if err := e.register(ctx, op, d); err != nil {
 		return err
 	}
@@ -250,20 +259,34 @@ func (e *Engine) brokenOff(done <-chan struct{}) bool {
 // work hands the ready messages of a destination to its consumer, one after the other.
 func (e *Engine) work(d *destination) {
 	var m *Delivery
+	var w *watch
+	stopped := false
 	defer func() {
-		if m == nil {
+		if stopped {
 			return
 		}
-		// The handler has ended its goroutine, as what fails a test does. Another one goes on.
+		// The handler has ended its goroutine, as what fails a test does, or the observer. Another one goes on.
 		e.hands.Go(func() { e.work(d) })
-		e.finished(d, m)
-		e.settle(m, &Failure{Reason: Panicked, Err: errors.New("the handler ended its goroutine")})
+		if m != nil {
+			e.conclude(d, m, w, &Failure{Reason: Panicked, Err: errors.New("the handler ended its goroutine")})
+		}
 	}()
 	for m = e.next(d); m != nil; m = e.next(d) {
+		w = e.watch(WorkHandle, d)
 		err := e.attempt(d, m)
-		e.finished(d, m)
-		e.settle(m, err)
+		last := m
+		m = nil
+		e.conclude(d, last, w, err)
 	}
+	stopped = true
+}
+
+// conclude does what follows from an attempt.
+func (e *Engine) conclude(d *destination, m *Delivery, w *watch, err error) {
+	w.over()
+	e.finished(d, m)
+	w.add(m, e.settle(m, err), err)
+	w.tell()
 }
 
 // next waits for a message that is ready; nil where the engine takes no more.

@@ -53,6 +53,8 @@ type lane struct {
 	sawDue  bool  // every retry that was due when it was taken was in memory since
 	sawAll  bool  // and every other message
 
+	dropped map[int64]bool // messages without a key that were seen, and are found again
+
 	leaving bool // it is given to another process as soon as nothing of it is in hand
 }
 
@@ -140,6 +142,7 @@ func (k *look) reached() (last int64, partly bool) {
 // take hands out what a look has brought, in the order of the messages' numbers. A sweep that stopped before its end says
 // nothing of what comes there: then nothing after that is handed out, and the hint stays.
 func (l *lane) take(k *look) (ready []*Delivery) {
+	l.countLate(k)
 	l.looked = false
 	last, partly := k.reached()
 	if k.whole && !partly {
@@ -365,6 +368,7 @@ func (l *lane) retract(key string) {
 // looked for.
 func (l *lane) drop(d *Delivery) {
 	l.leave(d, false)
+	l.willReturn(d)
 	if d.Key == "" && l.dest.topics[d.Topic] != nil {
 		l.keep(d)
 	}

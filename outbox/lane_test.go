@@ -42,6 +42,7 @@ type world struct {
 	noted   []*Delivery // their failure was written down, and the lane does not know yet
 	handled map[string][]int64
 	done    map[int64]bool
+	met     map[int64]bool // a look of this owner has brought it
 }
 
 // row is a message as the table has it.
@@ -61,7 +62,7 @@ func newWorld(t *rapid.T) *world {
 		t: t, locked: map[string]bool{}, rows: map[int64]row{}, retries: map[int64]string{}, failures: map[int64]int{},
 		lane: newLane(d, 0, lease{until: time.Now().Add(time.Hour)}), limit: rapid.IntRange(1, 4).Draw(t, "limit"),
 		window:  rapid.IntRange(1, 5).Draw(t, "window"),
-		handled: map[string][]int64{}, done: map[int64]bool{}, lastXID: 10,
+		handled: map[string][]int64{}, done: map[int64]bool{}, met: map[int64]bool{}, lastXID: 10,
 	}
 	d.lanes[0] = w.lane
 	return w
@@ -209,7 +210,9 @@ func (w *world) step(due bool) {
 	case 5:
 		k.full = len(k.swept) == w.limit
 		ready := l.retries(w.again)
+		check := w.countsLate(k)
 		w.ready = append(w.ready, append(ready, l.take(k)...)...)
+		check()
 		w.look = nil
 	}
 	w.phase++
@@ -313,7 +316,7 @@ func (w *world) takeOver() {
 	d := w.lane.dest
 	w.lane.abandon()
 	w.lane = newLane(d, 0, w.lane.lease)
-	w.look, w.ready, w.hands, w.deleted, w.noted = nil, nil, nil, nil, nil
+	w.look, w.ready, w.hands, w.deleted, w.noted, w.met = nil, nil, nil, nil, nil, map[int64]bool{}
 }
 
 // check is that no more is held of a topic than there is room for.

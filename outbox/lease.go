@@ -106,6 +106,7 @@ func (e *Engine) renew(ctx context.Context) error {
 func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (claims []laneRow) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	d.surveyed(v)
 	mine := 0
 	var again []laneRow
 	for i := range v.rows {
@@ -113,6 +114,7 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 		l := d.lanes[row.number]
 		if l != nil && (row.owner != e.owner || row.epoch != l.lease.epoch) {
 			e.lose(l)
+			d.counts.lost(row)
 			l = nil
 		}
 		if l != nil {
@@ -136,6 +138,7 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 			claims = append(claims, *row)
 		}
 	}
+	e.loseMissing(d, v)
 	workers := max(v.workers, 1)
 	share := (len(v.rows) + workers - 1) / workers
 	e.shed(d, mine-share)
@@ -143,6 +146,16 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 		return nil
 	}
 	return append(again, claims[:min(len(claims), max(share-mine, 0))]...)
+}
+
+// loseMissing gives up lanes that are no more, since their number has become smaller.
+func (e *Engine) loseMissing(d *destination, v *view) {
+	for number, l := range d.lanes {
+		if !slices.ContainsFunc(v.rows, func(r laneRow) bool { return r.number == number }) {
+			e.lose(l)
+			d.counts.Relaned++
+		}
+	}
 }
 
 // free reports whether nobody has a lane: its lease is over by the database's clock, or was not renewed for so long that
@@ -193,6 +206,7 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 	x := &exchange{}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	var taken []*lane
+	over, unowned := 0, 0
 	for _, row := range claims {
 		st := e.sql.claim.with(value.OfInt(int64(d.id)), value.OfInt(int64(row.number)), value.OfInt(row.epoch), value.OfUUID(e.owner),
 			value.OfInt(row.until), value.OfInt(e.timing.lease.Microseconds()))
@@ -200,6 +214,12 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 			l := newLane(d, int16(got[0].Int()), lease{e.owner, got[1].Int(), sent.Add(e.timing.lease - e.timing.margin)})
 			l.touched, l.deaths, l.doubt = got[2].Int(), int(got[3].Int()), got[4].Int()
 			taken = append(taken, l)
+			if row.until > 0 && row.owner != e.owner { // whoever gives a lane back says so by a lease that ended at 0
+				over++
+			}
+			if row.over() {
+				unowned++
+			}
 		})
 	}
 	if err := e.db.Run(ctx, "outbox.Claim", driver.Write, &x.Script, x); err != nil {
@@ -209,6 +229,9 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 	for _, l := range taken {
 		d.lanes[l.number] = l
 	}
+	d.counts.Taken += int64(len(taken))
+	d.counts.TakenOver += int64(over)
+	d.unowned -= unowned
 	e.mu.Unlock()
 	e.wake()
 	return nil
@@ -254,6 +277,7 @@ func (e *Engine) giveBack(ctx context.Context) error {
 	for _, d := range e.dests {
 		dest, owner := value.OfInt(int64(d.id)), value.OfUUID(e.owner)
 		for _, l := range d.lanes {
+			e.lose(l)
 			x.add(e.sql.release.with(dest, value.OfInt(int64(l.number)), owner, value.OfInt(l.lease.epoch)), nil)
 		}
 		x.add(e.sql.depart.with(dest, owner), nil)

@@ -120,6 +120,35 @@ func TestLanesAreShared(t *testing.T) {
 	}
 }
 
+// TestLanesThatAreNoMoreAreForgotten: the number of lanes has become smaller. What this process had of the others is gone,
+// and it does not look for their retries without a pause, in vain.
+func TestLanesThatAreNoMoreAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, d := leased(Consumer{Destination: "group"})
+		v := view{rows: []laneRow{{number: 0, owner: e.owner, epoch: 1, until: 2, now: 1}}, workers: 1}
+		for n := range int16(2) {
+			d.lanes[n] = newLane(d, n, lease{e.owner, 1, time.Now().Add(e.timing.lease - e.timing.margin)})
+			d.lanes[n].due = time.Time{}
+		}
+		m := &Delivery{id: 1, lane: d.lanes[1]}
+		m.lane.hold(m)
+		d.ready = []*Delivery{m}
+		time.Sleep(e.timing.tick)
+		e.review(d, &v, time.Now(), true)
+		time.Sleep(e.timing.lease)
+		if m := e.pick(d, time.Now()); m != nil {
+			t.Errorf("message %d of a lane that is no more was handed out", m.id)
+		}
+		if until := e.untilDue(); until != e.timing.pollMax {
+			t.Errorf("the next look is in %v", until)
+		}
+		if d.lanes[1] != nil || d.lanes[0] == nil || d.held != 0 {
+			t.Errorf("it has %d lanes and %d messages", len(d.lanes), d.held)
+		}
+	})
+}
+
 // TestOutagesPause: a destination pauses for longer each time that the database does not answer, up to two seconds, and at
 // once goes on when the pause is over; a success ends it.
 func TestOutagesPause(t *testing.T) {

@@ -14,8 +14,9 @@ type Lag struct {
 	// Destination and Lane say which lane.
 	Destination string
 	Lane        int
-	// Owned says that a worker looks after it.
+	// Owned says that a worker looks after it, and Epoch how often one has taken it.
 	Owned bool
+	Epoch int64
 	// Oldest is when its oldest message was published, the zero time where it is empty.
 	Oldest time.Time
 	// OldestWaiting is the same of its oldest message that only waits for its turn: it has not failed, and waits for none
@@ -37,7 +38,7 @@ func (o *Operator) Lags(ctx context.Context) (list []Lag, err error) {
 	if err != nil {
 		return nil, err
 	}
-	q := prepare(d, "select urutu_message_lane", lagText(micros(d)), nil, tText, tSmall, tBool, tTime, tTime, tInt, tInt)
+	q := prepare(d, "select urutu_message_lane", lagText(micros(d)), nil, tText, tSmall, tBool, tTime, tTime, tInt, tInt, tInt)
 	return list, o.ask(ctx, op, q.with(), func(row []value.Value) { list = append(list, readLag(row)) })
 }
 
@@ -52,12 +53,12 @@ func lagText(now string) string {
 	limit, more := strconv.Itoa(lagLimit), strconv.Itoa(lagLimit+1)
 	return "SELECT n.name, l.lane, l.owner IS NOT NULL AND l.lease_until > " + now + ", (" + oldest + ")," +
 		" (SELECT m.created_at FROM (" + front + limit + ") m WHERE NOT" + waits + " ORDER BY m.id LIMIT 1)," +
-		" (SELECT count(*) FROM (" + failing + more + ") f), (SELECT count(*) FROM (" + failing + limit + ") f WHERE f.parked)" +
+		" (SELECT count(*) FROM (" + failing + more + ") f), (SELECT count(*) FROM (" + failing + limit + ") f WHERE f.parked), l.epoch" +
 		" FROM urutu_message_lane l JOIN urutu_message_destination n ON n.id = l.dest ORDER BY n.name, l.lane"
 }
 
 func readLag(row []value.Value) Lag {
-	lag := Lag{Destination: row[0].Str(), Lane: int(row[1].Int()), Owned: row[2].Bool(), More: row[5].Int() > lagLimit}
+	lag := Lag{Destination: row[0].Str(), Lane: int(row[1].Int()), Owned: row[2].Bool(), More: row[5].Int() > lagLimit, Epoch: row[7].Int()}
 	if !row[3].IsNull() {
 		lag.Oldest = row[3].Time()
 	}

@@ -27,7 +27,7 @@ type Outgoing struct {
 	Key string
 	// Headers travel with it.
 	Headers message.Headers
-	// Payload is what its handlers decode.
+	// Payload is what its handlers decode; nil is an empty one.
 	Payload []byte
 	// At is when it is to be delivered; the zero time for at once. Delay is the same as a distance from the commit, by the
 	// database's clock. Not both.

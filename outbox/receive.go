@@ -60,6 +60,7 @@ func Receive(ctx context.Context, destination string, batch []Incoming) (fresh i
 			Kind: fault.Misconfigured, Op: op, Connection: string(h.name), Message: fmt.Sprintf("there is no destination %q", destination),
 		}
 	}
+	h.arrivals.add(destination, fresh, len(batch)-fresh)
 	return fresh, nil
 }
 
@@ -95,11 +96,14 @@ func (h *state) row(ctx context.Context, m *Incoming) ([]value.Value, error) {
 }
 
 // contentRow returns the columns of content. When the message was published is by the process's clock: nothing is decided
-// by it.
+// by it. A message without a payload has an empty one.
 func (h *state) contentRow(ctx context.Context, id [16]byte, topic, key string, e message.Envelope, payload []byte) ([]value.Value, error) {
 	headers, err := e.Seal()
 	if err != nil {
 		return nil, err
+	}
+	if payload == nil {
+		payload = []byte{}
 	}
 	k, slot := value.Value{}, int(id[15])|int(id[14])<<8
 	if key != "" {

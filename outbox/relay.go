@@ -24,7 +24,12 @@ func (e *Engine) relay(d *destination) {
 		}
 	})
 	for batch := e.batch(d); batch != nil; batch = e.batch(d) {
-		if list := e.sent(batch, e.send(d, batch)); len(list) > 0 {
+		w := e.watch(WorkSend, d)
+		results := e.send(d, batch)
+		w.over()
+		list := e.sent(w, batch, results)
+		w.tell()
+		if len(list) > 0 {
 			arrived <- list
 		}
 	}
@@ -49,17 +54,18 @@ func more(list []*Delivery, arrived <-chan []*Delivery) []*Delivery {
 }
 
 // sent returns the messages that have arrived, and settles the others.
-func (e *Engine) sent(batch []*Delivery, results []error) (arrived []*Delivery) {
+func (e *Engine) sent(w *watch, batch []*Delivery, results []error) (arrived []*Delivery) {
 	failed := map[string]bool{}
 	for i, m := range batch {
 		switch err := results[i]; {
 		case err == nil:
 			arrived = append(arrived, m)
+			w.add(m, Done, nil)
 		case m.Key != "" && failed[m.Key]: // an earlier one of its key has not arrived
-			e.settle(m, errBehind)
+			w.add(m, e.settle(m, errBehind), errBehind)
 		default:
 			failed[m.Key] = true
-			e.settle(m, err)
+			w.add(m, e.settle(m, err), err)
 		}
 	}
 	return arrived
@@ -120,6 +126,7 @@ func (e *Engine) arrived(d *destination, list []*Delivery) {
 	for _, m := range list {
 		byLane[m.lane] = append(byLane[m.lane], m.id)
 	}
+	w := e.watch(WorkDelete, d)
 	x := &exchange{}
 	for l, ids := range byLane {
 		st := e.sql.delete.lists([][]value.Value{nil, nil, ofInts(ids)}, value.OfInt(int64(d.id)), value.OfInt(int64(l.number)), value.Value{})
@@ -129,11 +136,9 @@ func (e *Engine) arrived(d *destination, list []*Delivery) {
 	}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	err := e.db.Run(e.ctx, "outbox.Delete", driver.Write, &x.Script, x)
+	w.over()
 	for _, m := range list {
-		if err != nil {
-			e.settle(m, err)
-		} else {
-			e.handled(m)
-		}
+		w.add(m, e.settle(m, err), err)
 	}
+	w.tell()
 }

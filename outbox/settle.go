@@ -11,22 +11,36 @@ import (
 	"github.com/urutu-go/urutu/value"
 )
 
-// settle does what follows from a consumer's answer.
-func (e *Engine) settle(m *Delivery, err error) {
+// settle does what follows from a consumer's answer, and returns what that is.
+func (e *Engine) settle(m *Delivery, err error) Outcome {
 	switch {
 	case err == nil:
 		e.handled(m)
+		return Done
 	case gone(err), e.ctx.Err() != nil:
 		e.acquit(m)
-		e.mu.Lock()
-		m.lane.drop(m)
-		e.mu.Unlock()
-		e.wake()
+		return e.dropped(m, m.lane.dest.Send != nil && errors.Is(err, errBehind))
 	case outage(err):
-		e.putBack(m, err)
+		return e.putBack(m, err)
 	default:
-		e.failed(m, failureOf(err))
+		return e.failed(m, failureOf(err))
 	}
+}
+
+// dropped gives up a message that is not this process's any more, or whose turn has not come.
+func (e *Engine) dropped(m *Delivery, early bool) Outcome {
+	e.mu.Lock()
+	m.lane.drop(m)
+	counts, o := &m.lane.dest.counts, Superseded
+	if early {
+		counts.PutBack++
+		o = PutBack
+	} else {
+		counts.Superseded++
+	}
+	e.mu.Unlock()
+	e.wake()
+	return o
 }
 
 // handled forgets a message whose unit has committed.
@@ -34,6 +48,8 @@ func (e *Engine) handled(m *Delivery) {
 	e.mu.Lock()
 	l, d := m.lane, m.lane.dest
 	d.outage = 0
+	d.counts.attempted(m)
+	d.counts.Handled++
 	next := l.done(m)
 	wake := l.whole || d.held == d.room/2 || d.reopened
 	d.reopened = false
@@ -50,13 +66,14 @@ const maxOutage = 2 * time.Second
 
 // putBack makes a message ready again that nobody has looked at, since the database does not answer. Nothing of the
 // destination is handed out for a while.
-func (e *Engine) putBack(m *Delivery, err error) {
+func (e *Engine) putBack(m *Delivery, err error) Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l, d := m.lane, m.lane.dest
 	m.started = false
+	d.counts.PutBack++
 	if l.lost {
-		return
+		return PutBack
 	}
 	d.outage = min(max(2*d.outage, 10*time.Millisecond), maxOutage)
 	d.paused = time.Now().Add(d.outage)
@@ -67,10 +84,11 @@ func (e *Engine) putBack(m *Delivery, err error) {
 	}
 	time.AfterFunc(d.outage, d.some.Broadcast)
 	e.logger.WarnContext(e.ctx, "a message is handled again", "destination", d.Destination, "topic", m.Topic, "pause", d.outage, "error", err)
+	return PutBack
 }
 
 // failed notes a failure, and when to try again.
-func (e *Engine) failed(m *Delivery, f Failure) {
+func (e *Engine) failed(m *Delivery, f Failure) Outcome {
 	d := m.lane.dest
 	policy := d.Retry(m.Topic).withDefaults()
 	failures := m.Failures + 1
@@ -85,22 +103,18 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	overtake := policy.Skip || m.Key == ""
 	switch written, err := e.note(m, f, noting{failures: failures, pause: pause, parked: parked}); {
 	case err != nil:
-		e.putBack(m, errors.Join(f.Err, err))
-		return
+		return e.putBack(m, errors.Join(f.Err, err))
 	case !written:
-		e.mu.Lock()
-		m.lane.drop(m)
-		e.mu.Unlock()
-		e.wake()
-		return
+		return e.dropped(m, false)
 	}
-	what := "a message failed and is tried again"
+	what, outcome := "a message failed and is tried again", TriedAgain
 	if parked {
-		what = "a message is parked"
+		what, outcome = "a message is parked", GivenUp
 	}
 	e.logger.WarnContext(e.ctx, what, "destination", d.Destination, "topic", m.Topic, "failures", failures, "reason", f.Reason, "error", f.Err)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	d.counts.failed(m, parked)
 	l := m.lane
 	next := l.leave(m, overtake)
 	if d.reopened {
@@ -116,6 +130,7 @@ func (e *Engine) failed(m *Delivery, f Failure) {
 	if f.Reason == Crashed {
 		d.trust()
 	}
+	return outcome
 }
 
 // noting is what is written down of a message beside a failure.

@@ -29,6 +29,7 @@ type state struct {
 	inbox    inbox
 	known    sync.Map // topics of tasks, and of required events, that have a subscription
 	unrouted atomic.Int64
+	arrivals arrivals
 
 	mu         sync.Mutex // protects engines
 	engines    []*Engine  // that run in this process
