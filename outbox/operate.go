@@ -54,6 +54,9 @@ const (
 	maxPage     = 1000
 )
 
+// limit is how many messages the page has at most.
+func (p Page) limit() int { return min(cmp.Or(max(p.Limit, 0), defaultPage), maxPage) }
+
 // List returns a page of the messages that the filter selects, without what they say, by destination, lane and number.
 // Next is what the page after this one begins with, "" where there is none.
 func (o *Operator) List(ctx context.Context, f Filter, p Page) (list []Stored, next string, err error) {
@@ -62,7 +65,7 @@ func (o *Operator) List(ctx context.Context, f Filter, p Page) (list []Stored, n
 	if err != nil {
 		return nil, "", err
 	}
-	limit := min(cmp.Or(max(p.Limit, 0), defaultPage), maxPage)
+	limit := p.limit()
 	rows, err := o.failing(ctx, op, f, after, limit+1, false)
 	if err != nil {
 		return nil, "", err
