@@ -4,26 +4,33 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/value"
 )
 
-// lookLimit is how many messages of a destination are looked at for one page of those with a topic or a key.
-const lookLimit = 5000
+const (
+	// delayedSlice is how many messages that wait for their time are read at once, or changed in one transaction, at most.
+	// They are so few that PostgreSQL takes an index for them, whatever it believes of the table.
+	delayedSlice = 100
+	// lookLimit is how many messages are looked at for one page.
+	lookLimit = 5000
+)
 
 // ListDelayed returns a page of the messages that wait for their time and that the filter selects, without what they say:
 // by destination, and those of a destination by their times. Next is what the page after this one begins with, "" where
 // there is none.
 //
-// No index has topics and keys. For a filter with one of them a page looks at 5000 messages of a destination at most, and so
-// it may have few messages, or none, and a Next all the same.
+// No index has topics and keys: where the filter has one, messages are looked at to see whether it selects them. A page looks
+// at 5000 at most, and so it may have few messages, or none, and a Next all the same.
 func (o *Operator) ListDelayed(ctx context.Context, f DelayedFilter, p Page) (list []Stored, next string, err error) {
 	const op = "outbox.ListDelayed"
 	after, err := parseAppointment(op, p.After)
 	if err != nil {
+		return nil, "", err
+	}
+	if f, err = f.checked(op); err != nil {
 		return nil, "", err
 	}
 	page, err := o.awaiting(ctx, op, f, after, p.limit())
@@ -47,7 +54,7 @@ func (o *Operator) ShowDelayed(ctx context.Context, id int64) (Stored, error) {
 	if err != nil {
 		return Stored{}, err
 	}
-	q := prepare(d, "select urutu_message_delayed", "SELECT "+delayedColumns+saidColumns+delayedTables+" WHERE m.id = ?1", types(tInt), delayedSaidTypes...)
+	q := prepare(d, "select urutu_message_delayed", "SELECT "+delayedColumns+saidColumns+" FROM urutu_message_delayed m WHERE m.id = ?1", types(tInt), delayedSaidTypes...)
 	var list []awaited
 	if err := o.ask(ctx, op, q.with(value.OfInt(id)), func(row []value.Value) { list = append(list, readAwaited(row)) }); err != nil {
 		return Stored{}, err
@@ -67,11 +74,12 @@ type awaited struct {
 	appointment
 }
 
-// What a message that waits for its time is read from. Its lane is the one that it would be in now.
-const (
-	delayedColumns = "m.dest, m.deliver_at, m.id, n.name, (CAST(m.slot AS integer) * n.lanes) >> 10, m.once, m.msg_id, m.topic, m.key, m.created_at"
-	delayedTables  = " FROM urutu_message_delayed m JOIN urutu_message_destination n ON n.id = m.dest"
-)
+// delayedColumns is what a message that waits for its time is read from. Its lane is the one that it would be in now. What
+// its destination says is looked up for each: of a join PostgreSQL may believe that it has few rows, and read and sort the
+// whole table for a page.
+const delayedColumns = "m.dest, m.deliver_at, m.id, (SELECT n.name FROM urutu_message_destination n WHERE n.id = m.dest)," +
+	" (CAST(m.slot AS integer) * (SELECT n.lanes FROM urutu_message_destination n WHERE n.id = m.dest)) >> 10," +
+	" m.once, m.msg_id, m.topic, m.key, m.created_at"
 
 var (
 	listedTypes      = types(tDest, tTime, tInt, tText, tDest, tText, tUUID, tText, tText, tTime)
@@ -100,14 +108,11 @@ type awaitedPage struct {
 
 // awaiting reads the messages that the filter selects from behind a place on, in order.
 func (o *Operator) awaiting(ctx context.Context, op string, f DelayedFilter, after appointment, limit int) (page awaitedPage, err error) {
-	if err := f.check(op); err != nil {
-		return page, err
-	}
 	ctx, d, err := o.reach(ctx, op)
 	if err != nil {
 		return page, err
 	}
-	if len(f.IDs) > 0 {
+	if len(f.IDs) > 0 || f.Once != "" {
 		page.list, err = o.named(ctx, op, d, f, after)
 	} else {
 		page, err = o.walk(ctx, op, d, f, after, limit)
@@ -119,92 +124,86 @@ func (o *Operator) awaiting(ctx context.Context, op string, f DelayedFilter, aft
 	return page, err
 }
 
-// named reads all of those that the filter has the numbers of.
+// named reads all of those behind a place that the filter has the numbers of, or what makes them unique.
 func (o *Operator) named(ctx context.Context, op string, d dialect.Dialect, f DelayedFilter, after appointment) (list []awaited, err error) {
-	s := newSelection(d)
-	s.add("SELECT " + delayedColumns + delayedTables + " WHERE ")
-	s.in("m.id", f.IDs)
-	if f.Destination != "" {
-		s.add(" AND n.name = ?", aText(f.Destination))
-	}
-	s.placed(f)
-	s.sifted(f)
-	err = o.ask(ctx, op, s.statement(d, "select urutu_message_delayed", listedTypes...), func(row []value.Value) {
-		if m := readAwaited(row); m.compare(after) > 0 {
-			list = append(list, m)
+	column, names := "m.id", f.IDs
+	if len(names) == 0 {
+		column = "m.dest"
+		if names, err = o.destinations(ctx, op, d, f); err != nil {
+			return nil, err
 		}
-	})
+	}
+	for some := range slices.Chunk(names, delayedSlice) {
+		s := newSelection(d)
+		s.add("SELECT " + delayedColumns + " FROM urutu_message_delayed m WHERE ")
+		s.in(column, some)
+		if len(f.IDs) == 0 {
+			s.add(" AND m.once = ?", aText(f.Once))
+		}
+		err := o.ask(ctx, op, s.statement(d, "select urutu_message_delayed", listedTypes...), func(row []value.Value) {
+			if m := readAwaited(row); f.selects(m) && m.compare(after) > 0 {
+				list = append(list, m)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	slices.SortFunc(list, func(a, b awaited) int { return a.compare(b.appointment) })
-	return list, err
+	return list, nil
 }
 
-// walk reads one more than the limit, where there are as many. It goes from one destination to the next: the times of each
-// are in order.
+// destinations returns the numbers of the destinations that the filter selects.
+func (o *Operator) destinations(ctx context.Context, op string, d dialect.Dialect, f DelayedFilter) (ids []int64, err error) {
+	q := prepare(d, "select urutu_message_destination", "SELECT id FROM urutu_message_destination WHERE name = ?1 OR ?1 = '' ORDER BY id", types(tText), tInt)
+	return ids, o.ask(ctx, op, q.with(value.OfText(f.Destination)), func(row []value.Value) { ids = append(ids, row[0].Int()) })
+}
+
+// walk reads one more than the limit, where there are as many. It goes along the index, and leaps over what the filter has
+// no times for.
 func (o *Operator) walk(ctx context.Context, op string, d dialect.Dialect, f DelayedFilter, after appointment, limit int) (page awaitedPage, err error) {
-	dests, err := o.delaying(ctx, op, d, f, after.dest)
-	if err != nil {
+	dests, err := o.destinations(ctx, op, d, f)
+	if err != nil || len(dests) == 0 {
 		return page, err
 	}
-	for _, dest := range dests {
-		if dest != after.dest {
-			after = appointment{dest: dest}
-		}
-		if f.sifts() {
-			if page.end, page.more, err = o.lookEnd(ctx, op, d, f, after); err != nil {
-				return page, err
-			}
-		}
-		s := newSelection(d)
-		s.add("SELECT " + delayedColumns + delayedTables)
-		s.behind(f, after)
-		if page.more {
-			s.add(" AND (m.deliver_at, m.id) <= (?, ?)", aTime(page.end.at), anInt(tInt, page.end.id))
-		}
-		s.sifted(f)
-		s.add(" ORDER BY m.deliver_at, m.id LIMIT ?", anInt(tInt, int64(limit+1-len(page.list))))
-		err := o.ask(ctx, op, s.statement(d, "select urutu_message_delayed", listedTypes...), func(row []value.Value) {
-			page.list = append(page.list, readAwaited(row))
-		})
-		if err != nil || page.more || len(page.list) > limit {
+	place := after
+	if begin := (appointment{dest: int32(dests[0])}); place.compare(begin) < 0 {
+		place = begin
+	}
+	for looked := 0; looked < lookLimit; {
+		slice, err := o.slice(ctx, op, d, place)
+		if err != nil {
 			return page, err
 		}
+		leapt := false
+		for _, m := range slice {
+			if int64(m.dest) > dests[len(dests)-1] {
+				return page, nil
+			}
+			if place, leapt = f.leap(m.appointment); leapt {
+				break
+			}
+			looked++
+			if f.selects(m) {
+				page.list = append(page.list, m)
+			}
+			if len(page.list) > limit {
+				return page, nil
+			}
+		}
+		if len(slice) < delayedSlice && !leapt {
+			return page, nil
+		}
 	}
+	page.end, page.more = place, true
 	return page, nil
 }
 
-// behind appends that the rows m are those of a destination behind a place that an index finds for the filter.
-func (s *selection) behind(f DelayedFilter, after appointment) {
-	s.add(" WHERE m.dest = ?", anInt(tDest, int64(after.dest)))
-	s.placed(f)
-	if !after.at.IsZero() {
-		s.add(" AND (m.deliver_at, m.id) > (?, ?)", aTime(after.at), anInt(tInt, after.id))
-	}
-}
-
-// delaying returns the destinations, from a number on, for which an index finds something.
-func (o *Operator) delaying(ctx context.Context, op string, d dialect.Dialect, f DelayedFilter, from int32) (dests []int32, err error) {
-	s := newSelection(d)
-	s.add("SELECT n.id FROM urutu_message_destination n WHERE n.id >= ?", anInt(tDest, int64(from)))
-	if f.Destination != "" {
-		s.add(" AND n.name = ?", aText(f.Destination))
-	}
-	// As a scalar it is looked up for each destination: as EXISTS it may become a join that reads all that waits.
-	s.add(" AND coalesce((SELECT true FROM urutu_message_delayed m WHERE m.dest = n.id")
-	s.placed(f)
-	s.add(" LIMIT 1), false) ORDER BY n.id")
-	return dests, o.ask(ctx, op, s.statement(d, "select urutu_message_delayed", tDest), func(row []value.Value) {
-		dests = append(dests, int32(row[0].Int()))
-	})
-}
-
-// lookEnd finds how far a destination is looked at for a page. There is no end where less is left.
-func (o *Operator) lookEnd(ctx context.Context, op string, d dialect.Dialect, f DelayedFilter, after appointment) (end appointment, more bool, err error) {
-	s := newSelection(d)
-	s.add("SELECT m.deliver_at, m.id FROM urutu_message_delayed m")
-	s.behind(f, after)
-	s.add(" ORDER BY m.deliver_at, m.id LIMIT 1 OFFSET " + strconv.Itoa(lookLimit-1))
-	err = o.ask(ctx, op, s.statement(d, "select urutu_message_delayed", tTime, tInt), func(row []value.Value) {
-		end, more = appointment{after.dest, row[0].Time(), row[1].Int()}, true
-	})
-	return end, more, err
+// slice reads what comes behind a place. The condition is one of the whole key of the index: by a destination alone, a
+// planner that knows nothing of the table would rather sort all that the destination has.
+func (o *Operator) slice(ctx context.Context, op string, d dialect.Dialect, after appointment) (list []awaited, err error) {
+	q := prepare(d, "select urutu_message_delayed", "SELECT "+delayedColumns+" FROM urutu_message_delayed m"+
+		" WHERE (m.dest, m.deliver_at, m.id) > (?1, ?2, ?3) ORDER BY m.dest, m.deliver_at, m.id LIMIT ?4", types(tDest, tTime, tInt, tInt), listedTypes...)
+	st := q.with(value.OfInt(int64(after.dest)), value.OfTime(after.at), value.OfInt(after.id), value.OfInt(delayedSlice))
+	return list, o.ask(ctx, op, st, func(row []value.Value) { list = append(list, readAwaited(row)) })
 }

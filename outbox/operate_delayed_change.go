@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
@@ -12,44 +13,83 @@ import (
 )
 
 // Cancel deletes the messages that wait for their time and that the filter selects: nobody will handle them. It returns how
-// many they were. A message whose time comes meanwhile is canceled or delivered, and counted only if it was canceled. Where
-// Cancel fails on the way, some have been. A filter that says nothing is fault.Invalid: where all of them are meant, it has
-// All.
+// many they were. A message whose time comes meanwhile is either canceled, and counted, or delivered. Where Cancel fails on
+// the way, some have been. A filter that says nothing is fault.Invalid: where all of them are meant, it has All.
 func (o *Operator) Cancel(ctx context.Context, f DelayedFilter) (n int, err error) {
 	return o.changeDelayed(ctx, "outbox.Cancel", "an operator cancels delayed messages", f, cancel)
 }
 
-// DeliverNow has the time come of the messages that the filter selects: the engine that looks after their destination moves
-// them to their lanes as it looks for such messages the next time, within a second, in the order of the times that they had.
-// Those whose time has come already keep it. It returns how many messages they are. Otherwise it is like [Operator.Cancel].
+// DeliverNow has the time come of the messages that the filter selects: the worker that looks after their destination gives
+// them to their lanes at its next look, within a second, in the order of the times that they had. Those whose time has come
+// already keep it. It returns how many messages they are. Otherwise it is like [Operator.Cancel].
 func (o *Operator) DeliverNow(ctx context.Context, f DelayedFilter) (n int, err error) {
-	return o.changeDelayed(ctx, "outbox.DeliverNow", "an operator has delayed messages delivered now", f, deliverNow)
+	const op = "outbox.DeliverNow"
+	now, err := o.clock(ctx, op)
+	if err != nil {
+		return 0, err
+	}
+	at := now.Add(-time.Second)
+	next := func(d dialect.Dialect, id int64, f DelayedFilter) driver.Statement {
+		at = at.Add(time.Microsecond) // so that they stay in their order; to change one takes longer than that
+		return deliverAt(d, id, f, at)
+	}
+	return o.changeDelayed(ctx, op, "an operator has delayed messages delivered now", f, next)
 }
 
-// alterationOfDelayed renders what becomes of some messages that wait for their time, and returns their numbers.
-type alterationOfDelayed func(d dialect.Dialect, ids []int64, f DelayedFilter) driver.Statement
+// clock asks for the database's time.
+func (o *Operator) clock(ctx context.Context, op string) (now time.Time, err error) {
+	ctx, d, err := o.reach(ctx, op)
+	if err != nil {
+		return now, err
+	}
+	q := prepare(d, "select now", "SELECT "+micros(d), nil, tInt)
+	return now, o.ask(ctx, op, q.with(), func(row []value.Value) { now = time.UnixMicro(row[0].Int()) })
+}
 
-// changeDelayed does something to the messages that the filter selects, a page of a destination in each transaction.
-func (o *Operator) changeDelayed(
-	ctx context.Context, op, what string, f DelayedFilter, change alterationOfDelayed,
-) (n int, err error) {
+// delayedAlteration renders what becomes of a message that waits for its time, as far as the filter still selects it. It
+// returns the message's number.
+type delayedAlteration func(d dialect.Dialect, id int64, f DelayedFilter) driver.Statement
+
+func cancel(d dialect.Dialect, id int64, f DelayedFilter) driver.Statement {
+	s := newSelection(d)
+	s.add("DELETE FROM urutu_message_delayed AS m")
+	s.still(id, f)
+	return s.statement(d, "delete urutu_message_delayed", tInt)
+}
+
+func deliverAt(d dialect.Dialect, id int64, f DelayedFilter, at time.Time) driver.Statement {
+	least := "least"
+	if d.Name() == "sqlite" {
+		least = "min"
+	}
+	s := newSelection(d)
+	s.add("UPDATE urutu_message_delayed AS m SET deliver_at = "+least+"(m.deliver_at, ?)", aTime(at))
+	s.still(id, f)
+	return s.statement(d, "update urutu_message_delayed", tInt)
+}
+
+// changeDelayed does something to the messages that the filter selects, some of a destination in each transaction.
+func (o *Operator) changeDelayed(ctx context.Context, op, what string, f DelayedFilter, alter delayedAlteration) (n int, err error) {
 	if f.empty() {
 		return 0, &fault.Error{Kind: fault.Invalid, Op: op, Message: "which messages? A filter for all of them has All"}
 	}
+	if f, err = f.checked(op); err != nil {
+		return 0, err
+	}
 	for page := (awaitedPage{end: earliest, more: true}); page.more; {
-		if page, err = o.awaiting(ctx, op, f, page.end, changePage); err != nil {
+		if page, err = o.awaiting(ctx, op, f, page.end, max(changePage, len(f.IDs))); err != nil {
 			return n, err
 		}
 		for rest := page.list; len(rest) > 0; {
-			same := rest[:sameDestination(rest)]
-			changed, err := o.alterDelayed(ctx, op, same, f, change)
+			some := rest[:min(sameDestination(rest), delayedSlice)]
+			changed, err := o.alterDelayed(ctx, op, some, f, alter)
 			if err != nil {
 				return n, err
 			}
 			if len(changed) > 0 {
-				o.logger.InfoContext(ctx, what, "by", o.by, "connection", cmp.Or(o.name, "default"), "destination", same[0].Destination, "delayed", changed)
+				o.logger.InfoContext(ctx, what, "by", o.by, "connection", cmp.Or(o.name, "default"), "destination", some[0].Destination, "delayed", changed)
 			}
-			n, rest = n+len(changed), rest[len(same):]
+			n, rest = n+len(changed), rest[len(some):]
 		}
 	}
 	return n, nil
@@ -57,30 +97,28 @@ func (o *Operator) changeDelayed(
 
 // sameDestination returns how many messages at the beginning of the list are for the destination of the first.
 func sameDestination(list []awaited) int {
-	n := slices.IndexFunc(list, func(m awaited) bool { return m.dest != list[0].dest })
-	if n < 0 {
-		return len(list)
+	n := 1
+	for n < len(list) && list[n].dest == list[0].dest {
+		n++
 	}
 	return n
 }
 
-// alterDelayed changes messages, as far as they still wait and the filter still selects them: an engine may have moved them,
-// and a unit may have published one with the same Once.
-func (o *Operator) alterDelayed(
-	ctx context.Context, op string, list []awaited, f DelayedFilter, change alterationOfDelayed,
-) (changed []int64, err error) {
+// alterDelayed changes messages, as far as they still wait and the filter still selects them: a worker may have moved them,
+// and a unit may have published one with the same Once. Either waits for the other, so that only one has the message.
+func (o *Operator) alterDelayed(ctx context.Context, op string, list []awaited, f DelayedFilter, alter delayedAlteration) (changed []int64, err error) {
 	ctx, d, err := o.reach(ctx, op)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]int64, len(list))
-	for i, m := range list {
-		ids[i] = m.id
+	x := &exchange{}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	for _, m := range list {
+		x.add(alter(d, m.id, f), func(row []value.Value) { changed = append(changed, row[0].Int()) })
 	}
-	script := &driver.Script{Statements: []driver.Statement{change(d, ids, f)}}
 	for try := 1; ; try++ {
 		changed = nil
-		err = o.db.Run(ctx, op, driver.Write, script, collect{func(row []value.Value) { changed = append(changed, row[0].Int()) }})
+		err = o.db.Run(ctx, op, driver.Write, &x.Script, x)
 		if err == nil {
 			slices.Sort(changed)
 			return changed, nil
@@ -89,35 +127,4 @@ func (o *Operator) alterDelayed(
 			return nil, err
 		}
 	}
-}
-
-// still appends that the rows m are those with these numbers that the filter selects.
-func (s *selection) still(ids []int64, f DelayedFilter) {
-	s.add(" WHERE ")
-	s.in("m.id", ids)
-	s.placed(f)
-	s.sifted(f)
-	s.add(" RETURNING id")
-}
-
-func cancel(d dialect.Dialect, ids []int64, f DelayedFilter) driver.Statement {
-	s := newSelection(d)
-	s.add("DELETE FROM urutu_message_delayed AS m")
-	s.still(ids, f)
-	return s.statement(d, "delete urutu_message_delayed", tInt)
-}
-
-// deliverNow has each time a microsecond behind the one before, so that the messages stay in their order; all of them are
-// over, since a page has fewer messages than a millisecond has microseconds.
-func deliverNow(d dialect.Dialect, ids []int64, f DelayedFilter) driver.Statement {
-	s := newSelection(d)
-	list := param{typ: tInt, list: ofInts(ids)}
-	s.add("UPDATE urutu_message_delayed AS m SET deliver_at = ")
-	if d.Name() == "sqlite" {
-		s.add("min(m.deliver_at, "+sqliteTime+", '-0.001 seconds') || (SELECT format('%03d+00:00', e.key) FROM json_each(?) e WHERE e.value = m.id))", list)
-	} else {
-		s.add("least(m.deliver_at, statement_timestamp() + (array_position(?, m.id) - 1000) * interval '1 microsecond')", list)
-	}
-	s.still(ids, f)
-	return s.statement(d, "update urutu_message_delayed", tInt)
 }

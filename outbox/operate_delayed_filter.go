@@ -27,28 +27,37 @@ func (f DelayedFilter) empty() bool {
 	return len(f.IDs) == 0 && f.Destination+f.Topic+f.Key+f.Once == "" && f.From.IsZero() && f.Until.IsZero() && !f.All
 }
 
-// sifts reports whether messages have to be looked at to see whether they are selected: no index has their topics and keys.
-func (f DelayedFilter) sifts() bool { return f.Topic+f.Key != "" && f.Once == "" }
-
-// check refuses times that no message waits for.
-func (f DelayedFilter) check(op string) error {
-	for _, t := range [...]time.Time{f.From, f.Until} {
-		if !t.IsZero() && !deliverable(t) {
-			return refuse(op, "the year %d is no time to deliver a message", t.Year())
+// checked refuses times that no message waits for, and returns the filter with bounds in whole microseconds, as the tables
+// have them.
+func (f DelayedFilter) checked(op string) (DelayedFilter, error) {
+	for _, t := range [...]*time.Time{&f.From, &f.Until} {
+		if t.IsZero() {
+			continue
+		}
+		if *t = t.Add(time.Microsecond - 1).Truncate(time.Microsecond); !deliverable(*t) {
+			return f, refuse(op, "the year %d is no time to deliver a message", t.Year())
 		}
 	}
-	return nil
+	return f, nil
 }
 
 // deliverable reports whether a message can wait for a time.
 func deliverable(t time.Time) bool { return t.Year() >= 1970 && t.Year() <= 9999 }
 
-func aTime(t time.Time) param { return param{typ: tTime, value: value.OfTime(t)} }
+// selects reports whether the filter selects a message, of those with its numbers if it has any.
+func (f DelayedFilter) selects(m awaited) bool {
+	is := func(wanted, got string) bool { return wanted == "" || wanted == got }
+	return is(f.Destination, m.Destination) && is(f.Topic, m.Topic) && is(f.Key, m.Key) && is(f.Once, m.Once) &&
+		(f.From.IsZero() || !m.at.Before(f.From)) && (f.Until.IsZero() || m.at.Before(f.Until))
+}
 
-// placed appends what the filter says of the rows m of a destination, as far as an index knows it.
-func (s *selection) placed(f DelayedFilter) {
-	if f.Once != "" {
-		s.add(" AND m.once = ?", aText(f.Once))
+// still appends that a row m is the message with this number, and that the filter selects it as it is now.
+func (s *selection) still(id int64, f DelayedFilter) {
+	s.add(" WHERE m.id = ?", anInt(tInt, id))
+	for _, c := range [...]struct{ column, wanted string }{{"topic", f.Topic}, {"key", f.Key}, {"once", f.Once}} {
+		if c.wanted != "" {
+			s.add(" AND m."+c.column+" = ?", aText(c.wanted))
+		}
 	}
 	if !f.From.IsZero() {
 		s.add(" AND m.deliver_at >= ?", aTime(f.From))
@@ -56,20 +65,24 @@ func (s *selection) placed(f DelayedFilter) {
 	if !f.Until.IsZero() {
 		s.add(" AND m.deliver_at < ?", aTime(f.Until))
 	}
+	s.add(" RETURNING id")
 }
 
-// sifted appends what no index knows.
-func (s *selection) sifted(f DelayedFilter) {
-	if f.Topic != "" {
-		s.add(" AND m.topic = ?", aText(f.Topic))
+func aTime(t time.Time) param { return param{typ: tTime, value: value.OfTime(t)} }
+
+// leap returns where to go on behind a message, and whether that is further than its own place: the filter has no times
+// there.
+func (f DelayedFilter) leap(a appointment) (to appointment, far bool) {
+	switch {
+	case !f.From.IsZero() && a.at.Before(f.From):
+		return appointment{dest: a.dest, at: f.From}, true
+	case !f.Until.IsZero() && !a.at.Before(f.Until):
+		return appointment{dest: a.dest + 1}, true
 	}
-	if f.Key != "" {
-		s.add(" AND m.key = ?", aText(f.Key))
-	}
+	return a, false
 }
 
-// appointment is the place of a message that waits for its time in the order of lists, which is that of the index which an
-// engine uses.
+// appointment is the place of a message that waits for its time in the order of lists, which is that of an index.
 type appointment struct {
 	dest int32
 	at   time.Time

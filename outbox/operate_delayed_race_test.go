@@ -13,8 +13,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/message"
 	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/urututest"
 )
 
@@ -142,23 +144,26 @@ func TestChangeOnlyWhatStillWaits(t *testing.T) {
 	urututest.Each(t, urututest.Config{}, func(t *testing.T, db *session.DB) {
 		ids, move, o := awaitedBy(t, db, 2)
 		list := []awaited{{appointment: appointment{id: ids[0]}}, {appointment: appointment{id: ids[1]}}}
-		for _, f := range []DelayedFilter{{Topic: "other"}, {Key: "b"}, {Once: "2"}, {From: time.Now().Add(2 * time.Hour)}, {Until: time.Now()}} {
-			for i, change := range []alterationOfDelayed{cancel, deliverNow} {
-				if changed, err := o.alterDelayed(t.Context(), "test", list, f, change); len(changed) != 0 || err != nil {
+		now := func(d dialect.Dialect, id int64, f DelayedFilter) driver.Statement {
+			return deliverAt(d, id, f, time.UnixMicro(0))
+		}
+		for i, alter := range []delayedAlteration{now, cancel} {
+			for _, f := range []DelayedFilter{{Topic: "other"}, {Key: "b"}, {Once: "2"}, {From: time.Now().Add(2 * time.Hour)}, {Until: time.Now()}} {
+				if changed, err := o.alterDelayed(t.Context(), "test", list, f, alter); len(changed) != 0 || err != nil {
 					t.Errorf("%d: %+v changes %v, %v", i, f, changed, err)
 				}
 			}
 		}
-		changed, err := o.alterDelayed(t.Context(), "test", list, DelayedFilter{Once: "1"}, deliverNow)
-		if len(changed) != 1 || err != nil {
-			t.Fatal(changed, err)
+		moved, err := o.alterDelayed(t.Context(), "test", list, DelayedFilter{Once: "1"}, now)
+		if len(moved) != 1 || err != nil {
+			t.Fatal(moved, err)
 		}
 		if err := move(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for i, change := range []alterationOfDelayed{deliverNow, cancel} {
-			if got, err := o.alterDelayed(t.Context(), "test", list, DelayedFilter{All: true}, change); len(got) != 1 || err != nil || got[0] == changed[0] {
-				t.Errorf("%d: %v is changed after %v was moved, %v", i, got, changed, err)
+		for i, alter := range []delayedAlteration{now, cancel} {
+			if got, err := o.alterDelayed(t.Context(), "test", list, DelayedFilter{All: true}, alter); len(got) != 1 || err != nil || got[0] == moved[0] {
+				t.Errorf("%d: %v is changed after %v was moved, %v", i, got, moved, err)
 			}
 		}
 	})
