@@ -15,9 +15,10 @@ import (
 	"github.com/urutu-go/urutu/value"
 )
 
-// Operator looks at the messages of one connection that have failed, and decides what becomes of them. It works from any
-// process that reaches the database, whether workers run or not, and outside of every unit of work. Its errors are
-// *fault.Error; a database without the tables of [Component] is fault.Misconfigured. It is safe for concurrent use.
+// Operator looks at the messages of one connection that have failed or that wait for their time, and decides what becomes of
+// them. It works from any process that reaches the database, whether workers run or not, and outside of every unit of work.
+// Its errors are *fault.Error; a database without the tables of [Component] is fault.Misconfigured. It is safe for
+// concurrent use.
 type Operator struct {
 	db     *session.DB
 	name   session.Name

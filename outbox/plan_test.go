@@ -49,9 +49,9 @@ const (
 // grown are the tables that have no bound: what waits, what has failed, what came from elsewhere.
 var grown = []string{"urutu_message", "urutu_message_retry", "urutu_message_delayed", "urutu_message_inbox"}
 
-// TestPlansOfEveryStatement: on a table of many messages, everything that an engine and a publisher send, and the question how
-// far behind they are, is answered from an index, and looks at no more rows than it asks for: whatever the planner knows of the table, and whether
-// or not it plans for these arguments.
+// TestPlansOfEveryStatement: on a table of many messages, everything that an engine and a publisher send, the question how far
+// behind they are, and what an operator does to delayed messages, is answered from an index, and looks at no more rows than it
+// asks for: whatever the planner knows of the table, and whether or not it plans for these arguments.
 func TestPlansOfEveryStatement(t *testing.T) {
 	t.Parallel()
 	for _, d := range urututest.Databases() {
