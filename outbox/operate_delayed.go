@@ -167,7 +167,7 @@ func (o *Operator) walk(ctx context.Context, op string, d dialect.Dialect, f Del
 		return page, err
 	}
 	place := after
-	if begin := (appointment{dest: int32(dests[0])}); place.compare(begin) < 0 {
+	if begin := opening(int32(dests[0])); place.compare(begin) < 0 {
 		place = begin
 	}
 	for looked := 0; looked < lookLimit; {

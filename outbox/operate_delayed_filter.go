@@ -42,7 +42,7 @@ func (f DelayedFilter) checked(op string) (DelayedFilter, error) {
 }
 
 // deliverable reports whether a message can wait for a time.
-func deliverable(t time.Time) bool { return t.Year() >= 1970 && t.Year() <= 9999 }
+func deliverable(t time.Time) bool { return t.UTC().Year() >= 1970 && t.UTC().Year() <= 9999 }
 
 // selects reports whether the filter selects a message, of those with its numbers if it has any.
 func (f DelayedFilter) selects(m awaited) bool {
@@ -77,7 +77,7 @@ func (f DelayedFilter) leap(a appointment) (to appointment, far bool) {
 	case !f.From.IsZero() && a.at.Before(f.From):
 		return appointment{dest: a.dest, at: f.From}, true
 	case !f.Until.IsZero() && !a.at.Before(f.Until):
-		return appointment{dest: a.dest + 1}, true
+		return opening(a.dest + 1), true
 	}
 	return a, false
 }
@@ -94,8 +94,11 @@ func (a appointment) compare(b appointment) int {
 	return cmp.Or(cmp.Compare(a.dest, b.dest), a.at.Compare(b.at), cmp.Compare(a.id, b.id))
 }
 
+// opening is before every message of a destination.
+func opening(dest int32) appointment { return appointment{dest: dest, at: time.UnixMicro(0).UTC()} }
+
 // earliest is before every message.
-var earliest = appointment{dest: first.dest}
+var earliest = opening(first.dest)
 
 // String prints the place as ListDelayed takes it.
 func (a appointment) String() string { return fmt.Sprintf("%d-%d-%d", a.dest, a.at.UnixMicro(), a.id) }

@@ -168,3 +168,19 @@ func TestChangeOnlyWhatStillWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestLeapBeginsAPage: a look may end right behind what the filter has no times for.
+func TestLeapBeginsAPage(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	a := appointment{dest: 3, at: noon, id: 17}
+	for _, f := range []DelayedFilter{{}, {From: noon.Add(time.Hour)}, {Until: noon}, {From: noon, Until: noon.Add(time.Hour)}} {
+		to, far := f.leap(a)
+		if far != (to != a) || to.compare(a) < 0 {
+			t.Errorf("%+v leaps from %s to %s", f, a, to)
+		}
+		if place, err := parseAppointment("test", to.String()); err != nil || place.compare(to) != 0 {
+			t.Errorf("%s is read as %s, %v", to, place, err)
+		}
+	}
+}
