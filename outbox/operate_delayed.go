@@ -202,8 +202,21 @@ func (o *Operator) walk(ctx context.Context, op string, d dialect.Dialect, f Del
 // slice reads what comes behind a place. The condition is one of the whole key of the index: by a destination alone, a
 // planner that knows nothing of the table would rather sort all that the destination has.
 func (o *Operator) slice(ctx context.Context, op string, d dialect.Dialect, after appointment) (list []awaited, err error) {
-	q := prepare(d, "select urutu_message_delayed", "SELECT "+delayedColumns+" FROM urutu_message_delayed m"+
-		" WHERE (m.dest, m.deliver_at, m.id) > (?1, ?2, ?3) ORDER BY m.dest, m.deliver_at, m.id LIMIT ?4", types(tDest, tTime, tInt, tInt), listedTypes...)
-	st := q.with(value.OfInt(int64(after.dest)), value.OfTime(after.at), value.OfInt(after.id), value.OfInt(delayedSlice))
-	return list, o.ask(ctx, op, st, func(row []value.Value) { list = append(list, readAwaited(row)) })
+	conditions := []string{"(m.dest, m.deliver_at, m.id) > (?1, ?2, ?3)"}
+	if d.Name() == "sqlite" { // where many have the same time, it would read all of them to compare their numbers
+		conditions = []string{"m.dest = ?1 AND m.deliver_at = ?2 AND m.id > ?3", "(m.dest, m.deliver_at) > (?1, ?2)"}
+	}
+	for _, c := range conditions {
+		room := delayedSlice - len(list)
+		if room == 0 {
+			break
+		}
+		q := prepare(d, "select urutu_message_delayed", "SELECT "+delayedColumns+" FROM urutu_message_delayed m WHERE "+c+
+			" ORDER BY m.dest, m.deliver_at, m.id LIMIT ?4", types(tDest, tTime, tInt, tInt), listedTypes...)
+		st := q.with(value.OfInt(int64(after.dest)), value.OfTime(after.at), value.OfInt(after.id), value.OfInt(int64(room)))
+		if err := o.ask(ctx, op, st, func(row []value.Value) { list = append(list, readAwaited(row)) }); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
