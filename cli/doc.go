@@ -12,9 +12,9 @@
 //		os.Exit(cli.ExitCode(err))
 //	}
 //
-// [Messages] is the command to operate the messages of a connection: "messages list", "messages retry 17", and so on. A
-// [Command] of the application's own stands beside it. Flags and arguments may be mixed; -h prints the help of any
-// command.
+// [Messages] is the command to operate the messages of a connection: "messages list", "messages retry 17", and so on. Those
+// that wait for their time have commands of their own: "messages delayed list", "messages delayed cancel 3". A [Command] of
+// the application's own stands beside it. Flags and arguments may be mixed; -h prints the help of any command.
 //
 // # Errors
 //

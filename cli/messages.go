@@ -29,7 +29,7 @@ type MessagesConfig struct {
 }
 
 // Messages returns the command "messages", with what an operator does to the messages of a connection: list, show, retry,
-// skip, export, lag, subscriptions, unsubscribe, lanes. It works while workers run, and while none does.
+// skip, export, delayed, lag, subscriptions, unsubscribe, lanes. It works while workers run, and while none does.
 func Messages(db *session.DB, cfg MessagesConfig) *Command {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -44,6 +44,7 @@ func Messages(db *session.DB, cfg MessagesConfig) *Command {
 		{Name: "retry", Args: "[id ...]", Summary: "Have messages that have failed tried again", Action: m.retry},
 		{Name: "skip", Args: "[id ...]", Summary: "Delete messages that have failed, and let those behind them go on", Action: m.skip},
 		{Name: "export", Args: "[id ...]", Summary: "Write messages that have failed as JSON, one to a line", Action: m.export},
+		m.delayed(),
 		{Name: "lag", Summary: "Show how far behind each destination is", Action: m.lag},
 		{Name: "subscriptions", Summary: "Show which destination gets which topics", Action: m.subscriptions},
 		{Name: "unsubscribe", Args: "destination topic", Summary: "Store no more messages of a topic for a destination", Action: m.unsubscribe},
@@ -113,13 +114,21 @@ func (s *selection) read(args []string) (outbox.Filter, error) {
 // readChange is read for a command that changes what it selects.
 func (s *selection) readChange(args []string) (outbox.Filter, error) {
 	selects := len(args) > 0 || s.reason != "" || s.state != "" || s.filter.Destination+s.filter.Topic+s.filter.ErrorContains != ""
-	switch {
-	case !selects && !s.all:
-		return s.filter, misunderstood("which messages? Give ids or flags that select some, or -all")
-	case len(args) > 0 && s.all:
-		return s.filter, misunderstood("either ids or -all")
+	if err := needsAll(selects, len(args) > 0, s.all); err != nil {
+		return s.filter, err
 	}
 	return s.read(args)
+}
+
+// needsAll refuses to change everything without being told so, and a contradiction.
+func needsAll(selects, ids, all bool) error {
+	switch {
+	case !selects && !all:
+		return misunderstood("which messages? Give ids or flags that select some, or -all")
+	case ids && all:
+		return misunderstood("either ids or -all")
+	}
+	return nil
 }
 
 func readIDs(args []string) (ids []int64, err error) {
@@ -135,10 +144,10 @@ func readIDs(args []string) (ids []int64, err error) {
 	return ids, nil
 }
 
-// missed is the error of a command that was given ids which select nothing; nil where all of them did.
-func missed(ids []int64, n int) error {
+// missed is the error of a command that was given ids which select nothing, and why; nil where all of them did.
+func missed(ids []int64, n int, why string) error {
 	if len(ids) <= n {
 		return nil
 	}
-	return fault.New(fault.NotFound, fmt.Sprintf("%d of %d messages have not failed, or are gone", len(ids)-n, len(ids)))
+	return fault.New(fault.NotFound, fmt.Sprintf("%d of %d messages %s, or are gone", len(ids)-n, len(ids), why))
 }

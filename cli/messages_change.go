@@ -27,15 +27,23 @@ func change(flags *flag.FlagSet, do func(context.Context, outbox.Filter) (int, e
 			return err
 		}
 		n, err := do(ctx, f)
-		if n > 0 || err == nil {
-			_, printed := fmt.Fprintf(t.Out, "%s %s\n", count(n), done)
-			err = errors.Join(err, printed)
-		}
-		if err != nil {
+		if err := printChange(t, n, err, done); err != nil {
 			return err
 		}
-		return missed(f.IDs, n)
+		return missed(f.IDs, n, notFailed)
 	}
+}
+
+// notFailed is why an id selects nothing of what has failed.
+const notFailed = "have not failed"
+
+// printChange says how many messages were changed, also where it failed on the way.
+func printChange(t Terminal, n int, err error, done string) error {
+	if n > 0 || err == nil {
+		_, printed := fmt.Fprintf(t.Out, "%s %s\n", count(n), done)
+		err = errors.Join(err, printed)
+	}
+	return err
 }
 
 func (m *messages) export(flags *flag.FlagSet) Action {
@@ -53,6 +61,6 @@ func (m *messages) export(flags *flag.FlagSet) Action {
 		if _, err := fmt.Fprintln(t.Err, count(n)); err != nil {
 			return err
 		}
-		return missed(f.IDs, n)
+		return missed(f.IDs, n, notFailed)
 	}
 }

@@ -22,28 +22,39 @@ const errorWidth = 60
 func (m *messages) list(flags *flag.FlagSet) Action {
 	var s selection
 	s.declare(flags)
-	page := outbox.Page{}
-	flags.IntVar(&page.Limit, "limit", 50, "how many, at most 1000")
-	flags.StringVar(&page.After, "after", "", "go on behind the `place` that the list before has ended with")
+	page := declarePage(flags)
 	return func(ctx context.Context, t Terminal, args []string) error {
 		f, err := s.read(args)
 		if err != nil {
 			return err
 		}
-		list, next, err := m.operator.List(ctx, f, page)
+		list, next, err := m.operator.List(ctx, f, *page)
 		if err != nil {
 			return err
 		}
-		if len(list) == 0 {
-			_, err := fmt.Fprintln(t.Err, "no messages")
-			return err
-		}
-		if _, err := io.WriteString(t.Out, m.lines(list)); err != nil || next == "" {
-			return err
-		}
-		_, err = fmt.Fprintln(t.Err, "there are more: -after", next)
+		return printPage(t, list, next, m.lines)
+	}
+}
+
+// declarePage adds the flags that say which part of a list is meant.
+func declarePage(flags *flag.FlagSet) *outbox.Page {
+	page := &outbox.Page{}
+	flags.IntVar(&page.Limit, "limit", 50, "how many, at most 1000")
+	flags.StringVar(&page.After, "after", "", "go on behind the `place` that the list before has ended with")
+	return page
+}
+
+// printPage prints a part of a list, and how to go on.
+func printPage(t Terminal, list []outbox.Stored, next string, lines func([]outbox.Stored) string) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(t.Err, "no messages")
 		return err
 	}
+	if _, err := io.WriteString(t.Out, lines(list)); err != nil || next == "" {
+		return err
+	}
+	_, err := fmt.Fprintln(t.Err, "there are more: -after", next)
+	return err
 }
 
 // lines prints one line for each message.
@@ -64,7 +75,10 @@ func (m *messages) lines(list []outbox.Stored) string {
 	return out.String()
 }
 
-func (m *messages) show(*flag.FlagSet) Action {
+func (m *messages) show(*flag.FlagSet) Action { return m.showEach(m.operator.Show) }
+
+// showEach is an action that prints the messages with the ids that it is given.
+func (m *messages) showEach(show func(context.Context, int64) (outbox.Stored, error)) Action {
 	return func(ctx context.Context, t Terminal, args []string) error {
 		ids, err := readIDs(args)
 		if err != nil {
@@ -74,7 +88,7 @@ func (m *messages) show(*flag.FlagSet) Action {
 			return misunderstood("which messages? Give their ids")
 		}
 		for i, id := range ids {
-			s, err := m.operator.Show(ctx, id)
+			s, err := show(ctx, id)
 			if err != nil {
 				return err
 			}
@@ -106,7 +120,12 @@ func (m *messages) whole(s outbox.Stored) string {
 	out.row("key", s.Key)
 	out.row("published", at(s.CreatedAt))
 	out.row("state", string(s.State))
-	if s.State != outbox.Waiting {
+	switch s.State {
+	case outbox.Waiting:
+	case outbox.Delayed:
+		out.row("due", at(s.DeliverAt))
+		out.row("once", s.Once)
+	default:
 		out.row("failures", strconv.Itoa(s.Failures))
 		out.row("failed", at(s.FailedAt))
 		if s.State == outbox.Retrying {

@@ -134,6 +134,22 @@ func fill(t *testing.T, db *session.DB) {
 	f.failure(1, 1, 14, "order.placed", nil, 3, noon.Add(150*time.Minute), false, "error",
 		"\x1b[2Jno answer,\nnot after 3 tries, and this is said at such a length that no line takes it")
 	f.failure(1, 2, 15, "order.paid", "c", 1, noon, true, "undecodable", "")
+	f.delay(1, 3, "order.placed", "a", nil, 150, `{"order":"a"}`)
+	f.delay(1, 1, "order.paid", "b", "invoice b\x1b[31m", -5, `{"order":"b"}`)
+	f.delay(2, 2, "mail", nil, "newsletter", 90000, "text")
+	f.delay(2, 4, "mail", nil, "reminder", 30, "text")
+	f.delay(2, 5, "order.paid", "e", nil, 45, `{}`)
+}
+
+// delay inserts a message that waits until so many minutes after noon.
+func (f tables) delay(dest, id int, topic string, key, once any, minutes int, payload string) {
+	f.Helper()
+	envelope, err := message.Envelope{Version: 2, Headers: message.Headers{"tenant": "acme"}}.Seal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.insert("urutu_message_delayed", "id, dest, deliver_at, once, slot, msg_id, topic, key, headers, payload, created_at",
+		id, dest, noon.Add(time.Duration(minutes)*time.Minute), once, 512, [16]byte{15: byte(id)}, topic, key, envelope, []byte(payload), noon.Add(-time.Hour))
 }
 
 // command runs a line and returns what it prints: what goes to the standard error has a mark before it.
@@ -176,7 +192,7 @@ func TestPromise48_Commands(t *testing.T) {
 		} else if got.String() != string(want) {
 			t.Errorf("the commands print\n%s", diff(string(want), got.String()))
 		}
-		if n := strings.Count(changes.String(), "by=ann"); n != 8 {
+		if n := strings.Count(changes.String(), "by=ann"); n != 13 {
 			t.Errorf("%d changes are logged:\n%s", n, changes.String())
 		}
 	})

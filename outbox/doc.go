@@ -48,7 +48,8 @@
 // What a consumer returns is a failure of the message, with a [Reason], unless it says that the database or the broker
 // does not answer: then the destination pauses, and nothing is counted. After as many attempts as [Retry] grants a message
 // is parked, and so is one at which process after process has died. An [Operator] lists what has failed and what waits
-// behind it, has it tried again, skips and exports it.
+// behind it, has it tried again, skips and exports it. It also lists what waits for its time, cancels it and has its time
+// come.
 //
 // What a crash of the database can undo must not have been sent: where commits do not wait for the disk, the log says so
 // as the first message is published, and session.Config.Durable has that refused.

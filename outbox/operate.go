@@ -15,9 +15,10 @@ import (
 	"github.com/urutu-go/urutu/value"
 )
 
-// Operator looks at the messages of one connection that have failed, and decides what becomes of them. It works from any
-// process that reaches the database, whether workers run or not, and outside of every unit of work. Its errors are
-// *fault.Error; a database without the tables of [Component] is fault.Misconfigured. It is safe for concurrent use.
+// Operator looks at the messages of one connection that have failed or that wait for their time, and decides what becomes of
+// them. It works from any process that reaches the database, whether workers run or not, and outside of every unit of work.
+// Its errors are *fault.Error; a database without the tables of [Component] is fault.Misconfigured. It is safe for
+// concurrent use.
 type Operator struct {
 	db     *session.DB
 	name   session.Name
@@ -54,6 +55,9 @@ const (
 	maxPage     = 1000
 )
 
+// limit is how many messages the page has at most.
+func (p Page) limit() int { return min(cmp.Or(max(p.Limit, 0), defaultPage), maxPage) }
+
 // List returns a page of the messages that the filter selects, without what they say, by destination, lane and number.
 // Next is what the page after this one begins with, "" where there is none.
 func (o *Operator) List(ctx context.Context, f Filter, p Page) (list []Stored, next string, err error) {
@@ -62,7 +66,7 @@ func (o *Operator) List(ctx context.Context, f Filter, p Page) (list []Stored, n
 	if err != nil {
 		return nil, "", err
 	}
-	limit := min(cmp.Or(max(p.Limit, 0), defaultPage), maxPage)
+	limit := p.limit()
 	rows, err := o.failing(ctx, op, f, after, limit+1, false)
 	if err != nil {
 		return nil, "", err

@@ -16,6 +16,7 @@ type State string
 
 // The states of a message.
 const (
+	Delayed  State = "delayed"  // for its time
 	Waiting  State = "waiting"  // for its turn, or for an earlier one of its key
 	Retrying State = "retrying" // it has failed, and is tried again
 	Parked   State = "parked"   // it has failed, and waits for an operator
@@ -24,11 +25,12 @@ const (
 
 // Stored is a message as the tables have it.
 type Stored struct {
-	// ID is its number in the tables, which operators name it by. A message has one for each destination.
+	// ID is its number in the tables, which operators name it by. A message has one for each destination. One that waits for
+	// its time has a number among those that do, and gets another one when its time has come.
 	ID int64 `json:"id"`
 	// MessageID identifies the message wherever it went.
 	MessageID uuid.UUID `json:"message_id"`
-	// Destination is whom it is for, and Lane the part of the destination's messages that it is in.
+	// Destination is whom it is for, and Lane the part of the destination's messages that it is in, or comes into.
 	Destination string `json:"destination"`
 	Lane        int    `json:"lane"`
 	// Topic and Key are its own; Key is "" for none.
@@ -36,6 +38,10 @@ type Stored struct {
 	Key   string `json:"key,omitempty"`
 	// CreatedAt is when it was published.
 	CreatedAt time.Time `json:"created_at"`
+	// DeliverAt is the time that it waits for, and Once what makes it unique meanwhile; both are zero for one that is Delayed
+	// no more.
+	DeliverAt time.Time `json:"deliver_at,omitzero"`
+	Once      string    `json:"once,omitempty"`
 	// State is what it waits for. What follows up to LastError is zero for one that has not failed.
 	State State `json:"state"`
 	// Failures is how often it has failed since it was published, or since an operator had it tried again.

@@ -49,9 +49,9 @@ const (
 // grown are the tables that have no bound: what waits, what has failed, what came from elsewhere.
 var grown = []string{"urutu_message", "urutu_message_retry", "urutu_message_delayed", "urutu_message_inbox"}
 
-// TestPlansOfEveryStatement: on a table of many messages, everything that an engine and a publisher send, and the question how
-// far behind they are, is answered from an index, and looks at no more rows than it asks for: whatever the planner knows of the table, and whether
-// or not it plans for these arguments.
+// TestPlansOfEveryStatement: on a table of many messages, everything that an engine and a publisher send, the question how far
+// behind they are, and what an operator does to delayed messages, is answered from an index, and looks at no more rows than it
+// asks for: whatever the planner knows of the table, and whether or not it plans for these arguments.
 func TestPlansOfEveryStatement(t *testing.T) {
 	t.Parallel()
 	for _, d := range urututest.Databases() {
@@ -252,10 +252,37 @@ func (p *planned) publish(i int) {
 	})
 }
 
-// operate asks how far behind the lanes are. What else an operator asks is about what has failed, and nobody waits for it.
+// operate asks how far behind the lanes are, and does everything to what waits for its time. What else an operator asks is
+// about what has failed, and nobody waits for it.
 func (p *planned) operate() {
 	p.Helper()
-	if _, err := NewOperator(p.db, OperatorConfig{}).Lags(p.Context()); err != nil {
+	o := NewOperator(p.db, OperatorConfig{Logger: slog.New(slog.DiscardHandler)})
+	if _, err := o.Lags(p.Context()); err != nil {
 		p.Fatal(err)
+	}
+	now := time.Now()
+	var ids []int64
+	soon := DelayedFilter{Destination: "sent", From: now.Add(100 * time.Hour), Until: now.Add(1000 * time.Hour)}
+	for _, f := range []DelayedFilter{{}, {From: now.Add(1000 * time.Hour)}, {Until: now.Add(time.Hour)}, soon, {Topic: otherTopic}, {Key: "none"}, {Once: "once"}} {
+		list, next, err := o.ListDelayed(p.Context(), f, Page{})
+		if err == nil && next != "" {
+			_, _, err = o.ListDelayed(p.Context(), f, Page{After: next})
+		}
+		if err != nil {
+			p.Fatal(err)
+		}
+		for _, m := range list {
+			ids = append(ids, m.ID)
+		}
+	}
+	if _, err := o.ShowDelayed(p.Context(), ids[0]); err != nil {
+		p.Fatal(err)
+	}
+	for _, change := range []func(context.Context, DelayedFilter) (int, error){o.DeliverNow, o.Cancel} {
+		for _, f := range []DelayedFilter{{IDs: ids}, {Destination: soon.Destination, Topic: planTopic, From: soon.From, Until: soon.Until}, {Once: "once"}} {
+			if _, err := change(p.Context(), f); err != nil {
+				p.Fatal(err)
+			}
+		}
 	}
 }

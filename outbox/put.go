@@ -134,8 +134,8 @@ func (h *state) check(ctx context.Context, op string, m *Outgoing) error {
 	case m.Once != "" && !m.waits():
 		return refuse(op, "%s: only a message that waits for its time can be unique while it waits", m.Type.Topic)
 	}
-	if y := m.At.Year(); !m.At.IsZero() && (y < 1970 || y > 9999) {
-		return refuse(op, "%s: the year %d is no time to deliver a message", m.Type.Topic, y)
+	if !m.At.IsZero() && !deliverable(m.At) {
+		return refuse(op, "%s: the year %d is no time to deliver a message", m.Type.Topic, m.At.Year())
 	}
 	if m.Type.Required && m.Type.Kind == message.Event {
 		return h.required(ctx, op, m.Type)
