@@ -196,3 +196,24 @@ func BenchmarkRender(b *testing.B) {
 		}
 	}
 }
+
+// TestPagesAreOrderedByTheKeyInTheDirectionOfTheLastLevel: as those by a cursor are, so that the same index serves both.
+func TestPagesAreOrderedByTheKeyInTheDirectionOfTheLastLevel(t *testing.T) {
+	t.Parallel()
+	m, p := modelOf[person](t)
+	for name, c := range map[string]struct {
+		clauses []query.Clause
+		want    string
+	}{
+		"no order":     {nil, `ORDER BY "id" LIMIT`},
+		"up":           {[]query.Clause{query.Desc(&p.Age), query.Asc(&p.Name)}, `ORDER BY "age" DESC, "name", "id" LIMIT`},
+		"down":         {[]query.Clause{query.Asc(&p.Name), query.Desc(&p.Age)}, `ORDER BY "name", "age" DESC, "id" DESC LIMIT`},
+		"down, a peek": {[]query.Clause{query.CountHasNext, query.Desc(&p.Age)}, `ORDER BY "age" DESC, "id" DESC LIMIT`},
+	} {
+		q := query.Compile(m, c.clauses...)
+		q.Part(query.Window{Offset: 3, Size: 2})
+		if text, err := q.Rows(dialect.Postgres(), "*"); err != nil || !strings.Contains(text.SQL, c.want) {
+			t.Errorf("%s: %v in %s, want %s", name, err, text.SQL, c.want)
+		}
+	}
+}

@@ -64,8 +64,8 @@ func (q *Select) Limit(n int) {
 	}
 }
 
-// Part makes the query that of a part of its rows, in an order that the primary key makes complete. Where it peeks, it has
-// a row more.
+// Part makes the query that of a part of its rows, in an order that the primary key makes complete, in the direction of its
+// last level: so one index serves it and pages by a cursor alike. Where it peeks, it has a row more.
 func (q *Select) Part(w Window) {
 	q.limit, q.offset = w.Size, w.Offset
 	if q.Counting(CountExact).Peeks() {
@@ -74,14 +74,14 @@ func (q *Select) Part(w Window) {
 	if q.shape != nil {
 		q.orderByResult()
 	} else {
-		q.OrderByKey()
+		q.orderByKey(len(q.order) > 0 && q.order[len(q.order)-1].desc)
 	}
 }
 
-// OrderByKey orders the query by the primary key, behind the orders that it has.
-func (q *Select) OrderByKey() {
+// orderByKey orders the query by the primary key, behind the orders that it has.
+func (q *Select) orderByKey(desc bool) {
 	for _, f := range q.m.Key {
-		q.order = append(q.order, Sort{key: f})
+		q.order = append(q.order, Sort{key: f, desc: desc})
 	}
 }
 
