@@ -217,3 +217,26 @@ func TestPagesAreOrderedByTheKeyInTheDirectionOfTheLastLevel(t *testing.T) {
 		}
 	}
 }
+
+// TestOperandsAreCopies: what a predicate was made of may change behind it, and lists of any type keep their order.
+func TestOperandsAreCopies(t *testing.T) {
+	t.Parallel()
+	m, p := modelOf[person](t)
+	ages, both := []int{3, 1, 2}, []query.Predicate{query.Eq(&p.Age, 4), query.HasPrefix(&p.Name, "a")}
+	q := query.Compile(m, query.In(&p.Age, ages...), query.Or(both...), query.Not(both[0]))
+	ages[0], both[0], both[1] = 9, query.Eq(&p.Age, 9), query.Eq(&p.Age, 9)
+	text, err := q.Rows(dialect.Postgres(), "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range text.Lists[0] {
+		got = append(got, v.String())
+	}
+	for _, v := range text.Args[1:] {
+		got = append(got, v.String())
+	}
+	if want := "3 1 2 4 a% 4"; strings.Join(got, " ") != want {
+		t.Errorf("%s, want %s, in %s", got, want, text.SQL)
+	}
+}
