@@ -24,7 +24,7 @@ race: ## the tests of one package, with the race detector: make race PKG=./sessi
 lint: ## gofmt and golangci-lint over every module
 	scripts/lint.sh
 
-bench: ## urutu against its peers: prints the tables and puts them into docs/performance.md; ONLY=rows or messages does one half
+bench: ## urutu against its peers: prints the tables and puts them into docs/performance.md; ONLY=rows, messages or queries does one part
 	@exports=$$(scripts/services.sh) && eval "$$exports" && cd bench && \
 		go run . -only "$(ONLY)" -page ../docs/performance.md -out ../docs/performance.svg
 

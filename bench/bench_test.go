@@ -95,3 +95,27 @@ func BenchmarkUnit(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRendering is the text of a query by each of the libraries that make one.
+func BenchmarkRendering(b *testing.B) {
+	_, bs := buildersForTest(b, "postgres://") // where nobody is asked
+	f := tenConditions(quickReading().sales)
+	for i, m := range makers() {
+		b.Run("short/"+m.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := bs[i].Short(f.country); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("long/"+m.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := bs[i].Long(&f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -5,5 +5,8 @@
 // It also measures messages: beside River and Watermill's forwarder, their latencies, what publishing costs, how soon
 // another process takes over, and what becomes of all that while a snapshot is held. See -only.
 //
+// And it measures queries: pages of a table of a million rows beside pgx by hand, and how fast the text of a query is made
+// beside Bun, GORM and squirrel.
+//
 // The module is one of its own, so that what it compares with never reaches a user of urutu.
 package main

@@ -53,8 +53,8 @@ func run(ctx context.Context, args []string) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.BoolVar(&o.quick, "quick", false, "do everything once or twice, to see that it works")
-	flags.StringVar(&o.only, "only", "", "only `rows`, messages, or xmin, which is not part of the whole")
-	flags.StringVar(&o.filter, "run", "", "only the workloads with `text` in their name, or the one measure of messages that has it as its name")
+	flags.StringVar(&o.only, "only", "", "only `rows`, messages, queries, or xmin, which is not part of the whole")
+	flags.StringVar(&o.filter, "run", "", "only the workloads with `text` in their name, or the one measure of messages or queries that has it as its name")
 	flags.StringVar(&o.page, "page", "", "put the tables into this Markdown `file`, between its marks")
 	flags.StringVar(&o.out, "out", "", "draw an SVG `file`")
 	flags.StringVar(&o.results, "json", "", "write the results to a JSON `file`")
@@ -70,15 +70,17 @@ func run(ctx context.Context, args []string) error {
 	o.dir = dir
 	switch o.only {
 	case "":
-		return errors.Join(o.rows(ctx), o.messages(ctx))
+		return errors.Join(o.rows(ctx), o.messages(ctx), o.queries(ctx))
 	case "rows":
 		return o.rows(ctx)
 	case "messages":
 		return o.messages(ctx)
+	case "queries":
+		return o.queries(ctx)
 	case "xmin":
 		return o.xmin(ctx)
 	}
-	return fmt.Errorf("-only %s: rows, messages or xmin", o.only)
+	return fmt.Errorf("-only %s: rows, messages, queries or xmin", o.only)
 }
 
 // progress says on standard error what is being done.
@@ -110,6 +112,20 @@ func (o *options) messages(ctx context.Context) error {
 		return err
 	}
 	return o.report(messageMarks, m.tables(), "messages", m)
+}
+
+// queries measures pages and rendering.
+func (o *options) queries(ctx context.Context) error {
+	r := fullReading()
+	if o.quick {
+		r = quickReading()
+	}
+	r.filter, r.say = o.filter, progress
+	m, err := measureQueries(ctx, &r)
+	if err != nil {
+		return err
+	}
+	return o.report(queryMarks, m.tables(), "queries", m)
 }
 
 // xmin measures messages while a snapshot is held.

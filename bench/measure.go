@@ -95,22 +95,32 @@ func order(round, n int) []int {
 	return turns
 }
 
-// compare has the peers do a workload in rounds, and returns the time of one execution for each peer and round. Before
+// compare has the peers do a workload in rounds, and returns the time of one execution for each peer and round.
+func compare(ctx context.Context, w workload, batch int, peers []peer, d *data, l limits) ([][]time.Duration, error) {
+	return takeTurns(len(peers), batch, l, func(i int) error {
+		if err := w.run(ctx, peers[i], d); err != nil {
+			return fmt.Errorf("%s: peer %d: %w", w.name, i, err)
+		}
+		return nil
+	})
+}
+
+// takeTurns has n contenders take turns in rounds, and returns the time of one execution for each of them and round. Before
 // each turn the garbage of the one before is collected. That empties pools too, and everybody else has been at the caches
 // meanwhile: the first execution of a turn is not counted, as little as it would show among the many of a service.
-func compare(ctx context.Context, w workload, batch int, peers []peer, d *data, l limits) ([][]time.Duration, error) {
-	times := make([][]time.Duration, len(peers))
+func takeTurns(n, batch int, l limits, run func(i int) error) ([][]time.Duration, error) {
+	times := make([][]time.Duration, n)
 	begin := time.Now()
 	for round := 0; round < l.most && (round < l.least || time.Since(begin) < l.budget); round++ {
-		for _, i := range order(round, len(peers)) {
+		for _, i := range order(round, n) {
 			runtime.GC()
 			var start time.Time
-			for n := range 1 + batch {
-				if n == 1 {
+			for k := range 1 + batch {
+				if k == 1 {
 					start = time.Now()
 				}
-				if err := w.run(ctx, peers[i], d); err != nil {
-					return nil, fmt.Errorf("%s: peer %d: %w", w.name, i, err)
+				if err := run(i); err != nil {
+					return nil, err
 				}
 			}
 			times[i] = append(times[i], time.Since(start)/time.Duration(batch))
@@ -138,11 +148,15 @@ func figures(cs []contender, times [][]time.Duration) []figure {
 
 // allocations returns the number of objects that one execution allocates.
 func allocations(ctx context.Context, w workload, p peer, d *data) (int, error) {
-	const n = 2
+	return mallocs(2, func() error { return w.run(ctx, p, d) })
+}
+
+// mallocs returns the number of objects that one of n executions allocates.
+func mallocs(n int, run func() error) (int, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range n {
-		if err := w.run(ctx, p, d); err != nil {
+		if err := run(); err != nil {
 			return 0, err
 		}
 	}

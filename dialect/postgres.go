@@ -95,7 +95,9 @@ func (postgres) In(b *strings.Builder, expr func(*strings.Builder), first, n int
 	b.WriteString(" = ANY(")
 	number(b, '$', first)
 	if t != value.TypeUnknown {
-		b.WriteString("::" + postgresType(t) + "[]")
+		b.WriteString("::")
+		b.WriteString(postgresType(t))
+		b.WriteString("[]")
 	}
 	b.WriteByte(')')
 	return 1

@@ -9,6 +9,11 @@ import (
 // left out, so that it cannot end the text early.
 func quote(b *strings.Builder, name string, mark byte) {
 	b.WriteByte(mark)
+	if strings.IndexByte(name, mark) < 0 && strings.IndexByte(name, 0) < 0 {
+		b.WriteString(name)
+		b.WriteByte(mark)
+		return
+	}
 	for i := range len(name) {
 		switch c := name[i]; c {
 		case 0:

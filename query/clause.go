@@ -19,7 +19,7 @@ func (p Predicate) apply(q *Select) {
 // Sort is one level of an order.
 type Sort struct {
 	col   column
-	key   *model.Field // set instead of col by OrderByKey
+	key   *model.Field // set instead of col by orderByKey
 	n     node         // or an expression
 	typ   reflect.Type // of the expression
 	desc  bool

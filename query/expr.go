@@ -99,7 +99,7 @@ func (e Expr[V]) Desc() Sort { return Sort{n: e.node(), typ: reflect.TypeFor[V](
 
 func (e Expr[V]) compare(op operator, v V) Predicate {
 	if c, ok := e.n.(column); ok {
-		return Predicate{op: op, col: c, args: []unsafe.Pointer{unsafe.Pointer(&v)}}
+		return Predicate{op: op, col: c, args: operandOf(&v)}
 	}
 	return ofNode(&comparison{op: op, left: e.node(), typ: reflect.TypeFor[V](), arg: unsafe.Pointer(&v)})
 }

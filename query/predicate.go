@@ -2,6 +2,7 @@ package query
 
 import (
 	"reflect"
+	"slices"
 	"unsafe"
 )
 
@@ -9,12 +10,27 @@ import (
 // ones, and the same predicate may be used in any number of queries at once. The zero Predicate holds for every row.
 type Predicate struct {
 	op   operator
-	col  column
-	args []unsafe.Pointer // the operands, each a pointer to a value of the column's type
-	text string           // the operand of a text match
-	kids []Predicate
-	n    node // renders itself
 	wide bool // refers to more tables than one
+	col  column
+	args operands // of the column's type; the text of a text match; the predicates that are joined
+	n    node     // renders itself
+}
+
+// operands are values of one type, one behind the other.
+type operands struct {
+	first unsafe.Pointer
+	n     int
+}
+
+// kids are the predicates that AND, OR and NOT are made of.
+func (p *Predicate) kids() []Predicate { return unsafe.Slice((*Predicate)(p.args.first), p.args.n) }
+
+// text is the operand of a text match.
+func (p *Predicate) text() string { return *(*string)(p.args.first) }
+
+// at is the address of an operand of type t.
+func (o operands) at(i int, t reflect.Type) unsafe.Pointer {
+	return unsafe.Add(o.first, uintptr(i)*t.Size()) //nolint:gosec // i is less than n
 }
 
 type operator uint8
@@ -55,16 +71,16 @@ func columnOf[V any](col *V) column {
 	return column{addr: unsafe.Pointer(col), typ: reflect.TypeFor[V]()}
 }
 
-func operands[V any](vs []V) []unsafe.Pointer {
-	args := make([]unsafe.Pointer, len(vs))
-	for i := range vs {
-		args[i] = unsafe.Pointer(&vs[i])
-	}
-	return args
+// operandsOf is a copy of vs.
+func operandsOf[V any](vs []V) operands {
+	return operands{unsafe.Pointer(unsafe.SliceData(slices.Clone(vs))), len(vs)}
 }
 
+// operandOf is a single one, which nobody changes any more.
+func operandOf[V any](v *V) operands { return operands{unsafe.Pointer(v), 1} }
+
 func compare[V any](op operator, col *V, v V) Predicate {
-	return Predicate{op: op, col: columnOf(col), args: []unsafe.Pointer{unsafe.Pointer(&v)}}
+	return Predicate{op: op, col: columnOf(col), args: operandOf(&v)}
 }
 
 // Eq holds where the column equals v. A v that is stored as NULL (a nil pointer) finds the rows that are NULL.
@@ -87,12 +103,12 @@ func Ge[V any](col *V, v V) Predicate { return compare(opGe, col, v) }
 
 // In holds where the column equals one of vs. With none it holds for no row.
 func In[V any](col *V, vs ...V) Predicate {
-	return Predicate{op: opIn, col: columnOf(col), args: operands(append([]V(nil), vs...))}
+	return Predicate{op: opIn, col: columnOf(col), args: operandsOf(vs)}
 }
 
 // NotIn holds where the column equals none of vs; a row that is NULL equals none. With none it holds for every row.
 func NotIn[V any](col *V, vs ...V) Predicate {
-	return Predicate{op: opNotIn, col: columnOf(col), args: operands(append([]V(nil), vs...))}
+	return Predicate{op: opNotIn, col: columnOf(col), args: operandsOf(vs)}
 }
 
 // IsNull holds where the column is NULL.
@@ -123,21 +139,21 @@ func HasPrefixFold[V any](col *V, prefix string) Predicate { return match(opPref
 func HasSuffixFold[V any](col *V, suffix string) Predicate { return match(opSuffixFold, col, suffix) }
 
 func match[V any](op operator, col *V, text string) Predicate {
-	return Predicate{op: op, col: columnOf(col), text: text}
+	return Predicate{op: op, col: columnOf(col), args: operandOf(&text)}
 }
 
 // And holds where all of ps do. With none it holds for every row.
 func And(ps ...Predicate) Predicate {
-	return Predicate{op: opAnd, kids: append([]Predicate(nil), ps...), wide: anyWide(ps)}
+	return Predicate{op: opAnd, args: operandsOf(ps), wide: anyWide(ps)}
 }
 
 // Or holds where one of ps does. With none it holds for no row.
 func Or(ps ...Predicate) Predicate {
-	return Predicate{op: opOr, kids: append([]Predicate(nil), ps...), wide: anyWide(ps)}
+	return Predicate{op: opOr, args: operandsOf(ps), wide: anyWide(ps)}
 }
 
 // Not holds where p does not. A comparison with NULL is neither, so that Not finds no more rows there than p did.
-func Not(p Predicate) Predicate { return Predicate{op: opNot, kids: []Predicate{p}, wide: p.wide} }
+func Not(p Predicate) Predicate { return Predicate{op: opNot, args: operandOf(&p), wide: p.wide} }
 
 // anyWide reports whether one of ps refers to more tables than one.
 func anyWide(ps []Predicate) bool {
@@ -156,11 +172,11 @@ func (p Predicate) constant() (every, none bool) {
 	case opTrue:
 		return true, false
 	case opIn:
-		return false, len(p.args) == 0
+		return false, p.args.n == 0
 	case opNotIn:
-		return len(p.args) == 0, false
+		return p.args.n == 0, false
 	case opNot:
-		every, none = p.kids[0].constant()
+		every, none = p.kids()[0].constant()
 		return none, every
 	case opAnd, opOr:
 		return p.junction()
@@ -173,7 +189,7 @@ func (p Predicate) constant() (every, none bool) {
 // the other way round.
 func (p Predicate) junction() (every, none bool) {
 	every, none = p.op == opAnd, p.op == opOr
-	for _, kid := range p.kids {
+	for _, kid := range p.kids() {
 		always, never := kid.constant()
 		if p.op == opAnd {
 			every, none = every && always, none || never

@@ -186,9 +186,9 @@ func (r *renderer) grouped(q *Select, out []node, whole bool) error {
 	if err := r.groupBy(q, out); err != nil {
 		return err
 	}
-	for i, p := range q.having {
+	for i := range q.having {
 		r.write([...]string{" HAVING ", " AND "}[min(i, 1)])
-		if err := r.predicate(p); err != nil {
+		if err := r.predicate(&q.having[i]); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,7 @@ var comparisons = map[operator]string{
 	opEq: " = ", opLt: " < ", opLe: " <= ", opGt: " > ", opGe: " >= ", opNe: " <> ",
 }
 
-func (r *renderer) predicate(p Predicate) error {
+func (r *renderer) predicate(p *Predicate) error {
 	switch p.op {
 	case opTrue:
 		r.write("1 = 1")
@@ -34,7 +34,7 @@ func (r *renderer) predicate(p Predicate) error {
 	case opNot:
 		r.write("NOT (")
 		defer r.write(")")
-		return r.predicate(p.kids[0])
+		return r.predicate(&p.kids()[0])
 	case opNode:
 		return p.n.render(r)
 	}
@@ -60,8 +60,9 @@ func (r *renderer) predicate(p Predicate) error {
 }
 
 // junction renders AND and OR in parentheses of their own, so that no neighbor can tear them apart.
-func (r *renderer) junction(p Predicate) error {
-	if len(p.kids) == 0 {
+func (r *renderer) junction(p *Predicate) error {
+	kids := p.kids()
+	if len(kids) == 0 {
 		if p.op == opAnd {
 			r.write("1 = 1")
 		} else {
@@ -74,11 +75,11 @@ func (r *renderer) junction(p Predicate) error {
 		sep = " OR "
 	}
 	r.write("(")
-	for i, kid := range p.kids {
+	for i := range kids {
 		if i > 0 {
 			r.write(sep)
 		}
-		if err := r.predicate(kid); err != nil {
+		if err := r.predicate(&kids[i]); err != nil {
 			return err
 		}
 	}
@@ -86,8 +87,8 @@ func (r *renderer) junction(p Predicate) error {
 	return nil
 }
 
-func (r *renderer) comparison(p Predicate, f ref) error {
-	v, err := r.encode(f, p.args[0])
+func (r *renderer) comparison(p *Predicate, f ref) error {
+	v, err := r.encode(f, p.args.first)
 	if err == nil {
 		r.compare(p.op, f, v)
 	}
@@ -128,11 +129,11 @@ func (r *renderer) paramType(f ref) value.Type {
 }
 
 // membership renders IN and NOT IN, with NULL among the operands and in the rows as Go would compare them.
-func (r *renderer) membership(p Predicate, f ref) error {
-	vs := make([]value.Value, 0, len(p.args))
+func (r *renderer) membership(p *Predicate, f ref) error {
+	vs := make([]value.Value, 0, p.args.n)
 	hasNull := false
-	for _, a := range p.args {
-		v, err := r.encode(f, a)
+	for i := range p.args.n {
+		v, err := r.encode(f, p.args.at(i, p.col.typ))
 		if err != nil {
 			return err
 		}
@@ -199,6 +200,9 @@ func (r *renderer) inOf(left func(), vs []value.Value, t value.Type) {
 
 // list appends a parameter that is a list of values.
 func (r *renderer) list(vs []value.Value, t value.Type) {
+	if r.lists == nil {
+		r.lists = make([][]value.Value, 0, cap(r.args))
+	}
 	for len(r.lists) < len(r.args) {
 		r.lists = append(r.lists, nil)
 	}
@@ -210,14 +214,14 @@ func (r *renderer) list(vs []value.Value, t value.Type) {
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // match renders the text matches. A driver makes LIKE heed the case where its database would not.
-func (r *renderer) match(p Predicate, f ref) error {
+func (r *renderer) match(p *Predicate, f ref) error {
 	if f.Type != value.TypeText {
 		return &fault.Error{
 			Kind: fault.Misconfigured, Op: "query", Entity: r.m.Name, Columns: []string{f.Column},
 			Message: "a text match on " + f.Name + ", which is no text",
 		}
 	}
-	r.matchText(p.op, f, p.text)
+	r.matchText(p.op, f, p.text())
 	return nil
 }
 

@@ -196,3 +196,47 @@ func BenchmarkRender(b *testing.B) {
 		}
 	}
 }
+
+// TestPagesAreOrderedByTheKeyInTheDirectionOfTheLastLevel: as those by a cursor are, so that the same index serves both.
+func TestPagesAreOrderedByTheKeyInTheDirectionOfTheLastLevel(t *testing.T) {
+	t.Parallel()
+	m, p := modelOf[person](t)
+	for name, c := range map[string]struct {
+		clauses []query.Clause
+		want    string
+	}{
+		"no order":     {nil, `ORDER BY "id" LIMIT`},
+		"up":           {[]query.Clause{query.Desc(&p.Age), query.Asc(&p.Name)}, `ORDER BY "age" DESC, "name", "id" LIMIT`},
+		"down":         {[]query.Clause{query.Asc(&p.Name), query.Desc(&p.Age)}, `ORDER BY "name", "age" DESC, "id" DESC LIMIT`},
+		"down, a peek": {[]query.Clause{query.CountHasNext, query.Desc(&p.Age)}, `ORDER BY "age" DESC, "id" DESC LIMIT`},
+	} {
+		q := query.Compile(m, c.clauses...)
+		q.Part(query.Window{Offset: 3, Size: 2})
+		if text, err := q.Rows(dialect.Postgres(), "*"); err != nil || !strings.Contains(text.SQL, c.want) {
+			t.Errorf("%s: %v in %s, want %s", name, err, text.SQL, c.want)
+		}
+	}
+}
+
+// TestOperandsAreCopies: what a predicate was made of may change behind it, and lists of any type keep their order.
+func TestOperandsAreCopies(t *testing.T) {
+	t.Parallel()
+	m, p := modelOf[person](t)
+	ages, both := []int{3, 1, 2}, []query.Predicate{query.Eq(&p.Age, 4), query.HasPrefix(&p.Name, "a")}
+	q := query.Compile(m, query.In(&p.Age, ages...), query.Or(both...), query.Not(both[0]))
+	ages[0], both[0], both[1] = 9, query.Eq(&p.Age, 9), query.Eq(&p.Age, 9)
+	text, err := q.Rows(dialect.Postgres(), "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range text.Lists[0] {
+		got = append(got, v.String())
+	}
+	for _, v := range text.Args[1:] {
+		got = append(got, v.String())
+	}
+	if want := "3 1 2 4 a% 4"; strings.Join(got, " ") != want {
+		t.Errorf("%s, want %s, in %s", got, want, text.SQL)
+	}
+}

@@ -23,7 +23,7 @@ func (v *varying) aggregates() bool { return false }
 
 func (v *varying) render(r *renderer) error {
 	from := len(r.args)
-	err := r.predicate(v.p)
+	err := r.predicate(&v.p)
 	for ; from < len(r.args); from++ {
 		if r.varies == nil {
 			r.varies = map[int]bool{}

@@ -38,12 +38,51 @@ type Select struct {
 // Compile collects clauses into a query over m's table.
 func Compile(m *model.Model, clauses ...Clause) *Select {
 	q := &Select{m: m, limit: -1, offset: -1}
+	q.makeRoom(clauses)
 	for _, c := range clauses {
 		if c != nil {
 			c.apply(q)
 		}
 	}
 	return q
+}
+
+// makeRoom makes room for the predicates and orders among clauses, and for a key of one column behind these.
+func (q *Select) makeRoom(clauses []Clause) {
+	where, order := 0, 0
+	for _, c := range clauses {
+		switch c.(type) {
+		case Predicate:
+			where++
+		case Sort:
+			order++
+		}
+	}
+	if where > 0 {
+		q.where = make([]Predicate, 0, where)
+	}
+	if order > 0 {
+		q.order = make([]Sort, 0, order+1)
+	}
+}
+
+// operands is about how many parameters the query has: a list of values is one, and what is joined has one each.
+func (q *Select) operands() int {
+	n := 0
+	if q.limit >= 0 {
+		n++
+	}
+	if q.offset >= 0 {
+		n++
+	}
+	for i := range q.where {
+		if p := &q.where[i]; p.op == opAnd || p.op == opOr {
+			n += p.args.n
+		} else {
+			n++
+		}
+	}
+	return n
 }
 
 // Locks reports whether the query locks rows.
@@ -64,8 +103,8 @@ func (q *Select) Limit(n int) {
 	}
 }
 
-// Part makes the query that of a part of its rows, in an order that the primary key makes complete. Where it peeks, it has
-// a row more.
+// Part makes the query that of a part of its rows, in an order that the primary key makes complete, in the direction of its
+// last level: so one index serves it and pages by a cursor alike. Where it peeks, it has a row more.
 func (q *Select) Part(w Window) {
 	q.limit, q.offset = w.Size, w.Offset
 	if q.Counting(CountExact).Peeks() {
@@ -74,14 +113,14 @@ func (q *Select) Part(w Window) {
 	if q.shape != nil {
 		q.orderByResult()
 	} else {
-		q.OrderByKey()
+		q.orderByKey(len(q.order) > 0 && q.order[len(q.order)-1].desc)
 	}
 }
 
-// OrderByKey orders the query by the primary key, behind the orders that it has.
-func (q *Select) OrderByKey() {
+// orderByKey orders the query by the primary key, behind the orders that it has.
+func (q *Select) orderByKey(desc bool) {
 	for _, f := range q.m.Key {
-		q.order = append(q.order, Sort{key: f})
+		q.order = append(q.order, Sort{key: f, desc: desc})
 	}
 }
 
@@ -95,6 +134,12 @@ type Text struct {
 	Secret []bool
 }
 
+// How long a text usually is besides its columns: SELECT, FROM and the table, and each condition or order.
+const (
+	usualText = 32
+	usualTerm = 24
+)
+
 // Rows renders "SELECT columns FROM table ..." with everything that the query says.
 func (q *Select) Rows(d dialect.Dialect, columns string) (Text, error) {
 	if _, err := q.Related(); err != nil {
@@ -105,6 +150,7 @@ func (q *Select) Rows(d dialect.Dialect, columns string) (Text, error) {
 		return Text{}, err
 	}
 	if !q.several {
+		r.b.Grow(len(columns) + usualText + usualTerm*(cap(r.args)+len(q.order)))
 		r.write("SELECT ", columns)
 		if err := r.from(); err != nil {
 			return Text{}, err
@@ -205,6 +251,9 @@ func newRenderer(d dialect.Dialect, q *Select) (*renderer, error) {
 	r := &renderer{d: d, m: q.m}
 	r.own[0].m = q.m
 	r.scope.sources = r.own[:]
+	if n := q.operands(); n > 0 {
+		r.types, r.args = make([]value.Type, 0, n), make([]value.Value, 0, n)
+	}
 	if !q.several {
 		return r, nil
 	}
@@ -364,13 +413,13 @@ func (r *renderer) more(q *Select, lead string) error {
 		r.column(ref{f, &r.scope.sources[0]})
 		r.write(" IS NULL")
 	}
-	for _, p := range q.where {
-		if p.op == opTrue {
+	for i := range q.where {
+		if q.where[i].op == opTrue {
 			continue
 		}
 		r.write(lead)
 		lead = " AND "
-		if err := r.predicate(p); err != nil {
+		if err := r.predicate(&q.where[i]); err != nil {
 			return err
 		}
 	}

@@ -68,7 +68,7 @@ func (q *Select) Related() ([]Related, error) {
 		}
 		sub.Populate, sub.NoTracking = sub.Populate || q.Populate, q.NoTracking
 		if r.Kind.ToMany() {
-			sub.OrderByKey()
+			sub.orderByKey(false)
 		}
 		if _, err := sub.Related(); err != nil {
 			return nil, err

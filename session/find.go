@@ -48,9 +48,9 @@ func Exists[T any](ctx context.Context, clauses ...query.Clause) (bool, error) {
 
 // Page returns one page of what Find would return without a limit, and the number of rows on all pages, in one round
 // trip where the database pipelines; a clause asks for less than that number, which is cheaper: see [query.Counting]. The
-// primary key is appended to the order, so that no row is on two pages. A page out of bounds is fault.BadRequest; one past
-// the end has no items and the true total. Rows and total are those of one moment where the unit's isolation is REPEATABLE
-// READ; without that a row that comes or goes between the two may be in one of them only.
+// primary key is appended to the order, in the direction of its last level, so that no row is on two pages. A page out of
+// bounds is fault.BadRequest; one past the end has no items and the true total. Rows and total are those of one moment where
+// the unit's isolation is REPEATABLE READ; without that a row that comes or goes between the two may be in one of them only.
 func Page[T any](ctx context.Context, page query.PageRequest, clauses ...query.Clause) (query.Paginated[*T], error) {
 	const op = "session.Page"
 	var none query.Paginated[*T]

@@ -237,7 +237,7 @@ func TestPromise48_grid_scopes(t *testing.T) {
 	})
 }
 
-// TestPromise48_grid_order: by several fields in mixed directions, NULL last, the key behind all of it.
+// TestPromise48_grid_order: by several fields in mixed directions, NULL last, the key behind all of it, in the direction of the last field: as where a cursor says which page.
 func TestPromise48_grid_order(t *testing.T) {
 	onBoth(t, func(t *testing.T, b backend) {
 		f := openGear(t, b)
@@ -249,13 +249,13 @@ func TestPromise48_grid_order(t *testing.T) {
 			want  string
 		}{
 			{gearList, `[{"field":"size","sort":"asc"}]`, "3 1 5 2 4"},
-			{gearList, `[{"field":"size","sort":"desc"}]`, "2 1 5 3 4"},
+			{gearList, `[{"field":"size","sort":"desc"}]`, "2 5 1 3 4"},
 			{gearList, `[{"field":"size","sort":"asc"},{"field":"id","sort":"desc"}]`, "3 5 1 2 4"},
 			{gearList, `[{"field":"price","sort":"asc"}]`, "5 1 2 3 4"},
 			{gearList, `[{"field":"price","sort":"desc"}]`, "3 2 1 5 4"},
 			{gearList, `[{"field":"big","sort":"desc"}]`, "1 2 5 3 4"},
-			{gearList, `[{"field":"maker","sort":"desc"}]`, "2 1 5 3 4"},
-			{gearList, `[{"field":"parts","sort":"desc"}]`, "5 1 2 3 4"},
+			{gearList, `[{"field":"maker","sort":"desc"}]`, "2 5 1 4 3"},
+			{gearList, `[{"field":"parts","sort":"desc"}]`, "5 1 4 3 2"},
 			{gearList, `[{"field":"onlySorted","sort":"asc"}]`, "3 1 5 2 4"},
 			{gearList, `[{"field":"size","sort":null}]`, "1 2 3 4 5"},
 			{gearList, `[{"field":"size"},{"field":"id","sort":"desc"}]`, "5 4 3 2 1"},
@@ -546,7 +546,7 @@ func TestPromise48_list_sort(t *testing.T) {
 			return page, err
 		}
 		for order, want := range map[string]string{
-			"": "1 2 3", " ": "1 2 3", "size": "3 1 5", "-size": "2 1 5", "size,-id": "3 5 1", " size , -id ": "3 5 1", "+size,+id": "3 1 5",
+			"": "1 2 3", " ": "1 2 3", "size": "3 1 5", "-size": "2 5 1", "size,-id": "3 5 1", " size , -id ": "3 5 1", "+size,+id": "3 1 5",
 			"-price": "3 2 1", "-maker,id": "2 1 5",
 		} {
 			page, err := sorted(order)

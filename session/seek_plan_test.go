@@ -90,6 +90,32 @@ func TestSeek_every_page_is_read_from_an_index(t *testing.T) {
 	}
 }
 
+// A page by its number is read from the same index, and nothing is sorted on the way: an index in the order of a list has
+// its rows in that order already.
+func TestPage_by_number_is_not_sorted(t *testing.T) {
+	t.Parallel()
+	f := openTreks(t)
+	plans := openPlans(t, f)
+	for name, clauses := range map[string][]query.Clause{
+		"the key":                 nil,
+		"a column":                {query.Asc(&treks.At)},
+		"a column, from its end":  {query.Desc(&treks.At)},
+		"the same behind filters": {query.Eq(&treks.Kind, 3), query.Desc(&treks.At)},
+	} {
+		for _, number := range []int{0, 7} {
+			plans.record(func() {
+				f.do(t, func(ctx context.Context) error {
+					return second(session.Page[Trek](ctx, query.PageRequest{Page: number}, append(slices.Clone(clauses), query.CountNone)...))
+				})
+			})
+			touched, wrong := plans.look(t)
+			if want := float64((number + 1) * query.DefaultPageSize); touched != want || wrong != "" || strings.Contains(plans.text, "Sort") {
+				t.Errorf("ordered by %s, page %d: %.0f rows are touched, want %.0f %s\n%s", name, number, touched, want, wrong, plans.text)
+			}
+		}
+	}
+}
+
 // plans shows how the server runs what a fixture sends.
 type plans struct {
 	f    *fixture

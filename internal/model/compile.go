@@ -1,9 +1,11 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -56,10 +58,9 @@ func compile(t reflect.Type) (*Model, error) {
 // index makes the prototype, and finds columns by their place in it and by their name.
 func (m *Model) index() {
 	m.proto = reflect.New(m.Type).UnsafePointer()
-	m.byPlace = make(map[placeKey]*Field, len(m.Fields))
+	m.byPlace = slices.SortedStableFunc(slices.Values(m.Fields), func(a, b *Field) int { return cmp.Compare(a.Offset, b.Offset) })
 	m.byColumn = make(map[string]*Field, len(m.Fields))
 	for _, f := range m.Fields {
-		m.byPlace[placeKey{f.Offset, f.GoType}] = f
 		m.byColumn[f.Column] = f
 	}
 }

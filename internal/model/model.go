@@ -31,14 +31,8 @@ type Model struct {
 	Relations []*Relation
 
 	proto    unsafe.Pointer // the one prototype, whose fields' addresses name the columns
-	byPlace  map[placeKey]*Field
+	byPlace  []*Field       // sorted by their offsets
 	byColumn map[string]*Field
-}
-
-// placeKey tells the field at an offset from a struct that begins there too.
-type placeKey struct {
-	offset uintptr
-	typ    reflect.Type
 }
 
 // Constraint is a named set of columns.
@@ -135,8 +129,23 @@ func (m *Model) Place(p unsafe.Pointer) uintptr { return uintptr(p) - uintptr(m.
 
 // FieldAt returns the field of the type that is at an offset from the start of the struct.
 func (m *Model) FieldAt(offset uintptr, t reflect.Type) (*Field, bool) {
-	f, ok := m.byPlace[placeKey{offset, t}]
-	return f, ok
+	low, high := 0, len(m.byPlace)
+	for low < high {
+		if middle := (low + high) / 2; m.byPlace[middle].Offset < offset {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	for _, f := range m.byPlace[low:] { // what has no size lies where the next field does
+		if f.Offset != offset {
+			break
+		}
+		if f.GoType == t {
+			return f, true
+		}
+	}
+	return nil, false
 }
 
 // Column returns the field of a column, by its exact name.
