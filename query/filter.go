@@ -226,7 +226,11 @@ type filtering struct {
 }
 
 func (f *filtering) add(op operator, vs ...value.Value) {
-	f.q.where = append(f.q.where, ofNode(&compared{f.field, op, vs, ""}))
+	f.q.where = append(f.q.where, f.asks(op, vs...))
+}
+
+func (f *filtering) asks(op operator, vs ...value.Value) Predicate {
+	return ofNode(&compared{f.field, op, vs, ""})
 }
 
 func (f *filtering) match(op operator, text string) {
@@ -262,11 +266,11 @@ func (f *filtering) null(wanted *bool) {
 	if wanted == nil {
 		return
 	}
-	test := " IS NOT NULL"
 	if *wanted {
-		test = " IS NULL"
+		f.add(opIsNull)
+	} else {
+		f.add(opNotNull)
 	}
-	f.q.where = append(f.q.where, ofNode(&null{&ownColumn{f.field}, test}))
 }
 
 // value reads the variable at p as a value of the column.
@@ -315,6 +319,12 @@ func (c *compared) aggregates() bool { return false }
 func (c *compared) render(r *renderer) error {
 	f := r.mine(c.field)
 	switch c.op {
+	case opIsNull:
+		r.column(f)
+		r.write(" IS NULL")
+	case opNotNull:
+		r.column(f)
+		r.write(" IS NOT NULL")
 	case opIn:
 		r.member(opIn, f, c.values, false)
 	case opContains, opContainsFold, opEqFold:

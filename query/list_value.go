@@ -278,7 +278,7 @@ func (s sent) day() (Date, error) {
 		}
 		var t time.Time
 		if t, err = time.Parse(time.RFC3339, text); err == nil {
-			return DateOf(t.UTC()), nil
+			return DateOf(t.UTC()), s.storable(t)
 		}
 	}
 	return Date{}, s.refused("must be a day like 2026-11-29, or its midnight in UTC")
@@ -286,7 +286,7 @@ func (s sent) day() (Date, error) {
 
 // storable refuses an instant that databases cannot hold.
 func (s sent) storable(t time.Time) error {
-	if y := t.UTC().Year(); y < 0 || y > 9999 {
+	if side(t) != 0 {
 		return s.refused("is outside of the years 0 to 9999")
 	}
 	return nil
