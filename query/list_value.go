@@ -204,16 +204,8 @@ func (f *listed) number(s sent) (stored, error) {
 
 // numberOf reads a number as the field's column holds it.
 func (f *listed) numberOf(at, text string) (stored, error) {
-	if len(text) > maxNumber {
-		return stored{}, refused(at, "is a number of more than "+strconv.Itoa(maxNumber)+" characters")
-	}
-	if !value.IsDecimal(text) {
-		return stored{}, refused(at, "must be a number")
-	}
-	if i := strings.IndexAny(text, "eE"); i >= 0 {
-		if e, err := strconv.Atoi(text[i+1:]); err != nil || e > maxExponent || e < -maxExponent {
-			return stored{}, refused(at, "is a number out of range")
-		}
+	if wrong := numberWrong(text); wrong != "" {
+		return stored{}, refused(at, wrong)
 	}
 	switch t := f.codec.Type; t {
 	case value.TypeDecimal:
@@ -231,6 +223,22 @@ func (f *listed) numberOf(at, text string) (stored, error) {
 	default:
 		return wholeOf(at, text, t)
 	}
+}
+
+// numberWrong returns what is wrong with the text of a number, "" where nothing is.
+func numberWrong(text string) string {
+	if len(text) > maxNumber {
+		return "is a number of more than " + strconv.Itoa(maxNumber) + " characters"
+	}
+	if !value.IsDecimal(text) {
+		return "must be a number"
+	}
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		if e, err := strconv.Atoi(text[i+1:]); err != nil || e > maxExponent || e < -maxExponent {
+			return "is a number out of range"
+		}
+	}
+	return ""
 }
 
 // wholeBits are the sizes of the types of whole numbers.
