@@ -31,16 +31,22 @@ func (s sent) refused(message string) error { return refused(s.at, message) }
 
 // blank reports whether nothing was given yet: the grid sends items whose value is still being typed.
 func (s sent) blank() bool {
-	switch raw := bytes.TrimSpace(s.raw); {
-	case len(raw) == 0, string(raw) == "null":
+	if s.null() {
 		return true
-	case raw[0] == '[':
+	}
+	switch raw := bytes.TrimSpace(s.raw); raw[0] {
+	case '[':
 		return len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0 && raw[len(raw)-1] == ']'
-	case raw[0] == '"':
+	case '"':
 		var text string
 		return json.Unmarshal(raw, &text) == nil && strings.TrimSpace(text) == ""
 	}
 	return false
+}
+
+func (s sent) null() bool {
+	raw := bytes.TrimSpace(s.raw)
+	return len(raw) == 0 || string(raw) == "null"
 }
 
 // list takes an array apart.
@@ -141,7 +147,7 @@ func (f *listed) formed(s sent) (stored, error) {
 		return stored{}, s.refused("is longer than " + strconv.Itoa(MaxText) + " bytes")
 	}
 	p := reflect.New(f.typ)
-	if s.blank() || json.Unmarshal(s.raw, p.Interface()) != nil {
+	if s.null() || json.Unmarshal(s.raw, p.Interface()) != nil {
 		return stored{}, s.refused("is not one of its values")
 	}
 	v, err := f.codec.Encode(p.UnsafePointer())

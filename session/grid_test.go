@@ -88,6 +88,7 @@ func TestPromise48_grid_operators(t *testing.T) {
 		{"select is not trimmed", "status", "is", `" open"`, ""},
 		{"select in its own JSON form", "grade", "is", `"AA"`, "2 3"},
 		{"select any of, in its own form", "grade", "isAnyOf", `["A","AAA"]`, "1 5"},
+		{"select any of, in its own form, which may be an empty text", "grade", "isAnyOf", `["","A"]`, "1 4"},
 		{"select not, in its own form", "grade", "not", `{"value":"AA"}`, "1 4 5"},
 
 		{"UUID equals, trimmed", "owner", "equals", `" 01920000-0000-7000-8000-0000000000AA "`, "1"},
