@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"time"
 	"unsafe"
 
@@ -158,8 +157,8 @@ func (c StringCriteria) predicates(f *filtering) error {
 	if f.field.Type != value.TypeText {
 		return f.misuse("holds no text")
 	}
-	if len(c.Value) > MaxText {
-		return f.bad("value", "is longer than "+strconv.Itoa(MaxText)+" bytes")
+	if wrong := textWrong(c.Value); wrong != "" {
+		return f.bad("value", wrong)
 	}
 	switch {
 	case c.IsExact && c.CaseSensitive:

@@ -283,13 +283,19 @@ func (f *filtering) value(name string, t reflect.Type, p unsafe.Pointer) (value.
 	if err != nil {
 		return v, f.bad(name, err.Error())
 	}
-	switch k := v.Kind(); {
-	case (k == value.Text || k == value.Bytes) && len(v.Str()) > MaxText:
-		return v, f.bad(name, "is longer than "+strconv.Itoa(MaxText)+" bytes")
-	case k == value.Decimal:
-		if wrong := numberWrong(v.Str()); wrong != "" {
-			return v, f.bad(name, wrong)
+	wrong := ""
+	switch v.Kind() {
+	case value.Text:
+		wrong = textWrong(v.Str())
+	case value.Decimal:
+		wrong = numberWrong(v.Str())
+	case value.Bytes:
+		if len(v.Str()) > MaxText {
+			wrong = "is longer than " + strconv.Itoa(MaxText) + " bytes"
 		}
+	}
+	if wrong != "" {
+		return v, f.bad(name, wrong)
 	}
 	return v, nil
 }

@@ -94,13 +94,21 @@ func (s sent) string() (text string, err error) {
 
 // checkText refuses a text that is too long, and one that no database can hold.
 func checkText(at, text string) error {
+	if wrong := textWrong(text); wrong != "" {
+		return refused(at, wrong)
+	}
+	return nil
+}
+
+// textWrong returns what is wrong with a text, "" where nothing is.
+func textWrong(text string) string {
 	switch {
 	case len(text) > MaxText:
-		return refused(at, "is longer than "+strconv.Itoa(MaxText)+" bytes")
+		return "is longer than " + strconv.Itoa(MaxText) + " bytes"
 	case strings.ContainsRune(text, 0) || !utf8.ValidString(text):
-		return refused(at, "has a character that no text has")
+		return "has a character that no text has"
 	default:
-		return nil
+		return ""
 	}
 }
 

@@ -248,3 +248,31 @@ func TestFiltersOfWhatATagMakes(t *testing.T) {
 		}
 	})
 }
+
+// TestFiltersRefuseWhatNoTextHas: NUL, which PostgreSQL cannot hold, and what is no UTF-8 are the client's mistake on every
+// database, and nothing is sent.
+func TestFiltersRefuseWhatNoTextHas(t *testing.T) {
+	onBoth(t, func(t *testing.T, b backend) {
+		f := open(t, b)
+		for _, text := range []string{"a\x00", "\xff"} {
+			for name, filter := range map[string]userFilter{
+				"name.value": {Name: query.StringCriteria{Value: text}},
+				"nick.value": {Nick: query.StringCriteria{Value: text, IsExact: true, CaseSensitive: true}},
+				"name.in":    {Name: query.StringCriteria{In: []string{"a", text}}},
+				"mails.in":   {Mails: []string{text}},
+				"alias":      {Alias: entity.Some(text)},
+			} {
+				f.reset()
+				err := f.Do(t.Context(), func(ctx context.Context) error {
+					return second(session.Page[User](ctx, query.PageRequest{}, query.ApplyFilters(filter)))
+				})
+				if fields := fault.FieldsOf(err); fault.KindOf(err) != fault.BadRequest || len(fields) != 1 || fields[0].Name != name {
+					t.Errorf("%s %q: %v", name, text, err)
+				}
+				if f.sent("SELECT") {
+					t.Errorf("%s %q: sent %v", name, text, f.trips())
+				}
+			}
+		}
+	})
+}
