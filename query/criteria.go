@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"time"
 	"unsafe"
 
@@ -158,8 +157,8 @@ func (c StringCriteria) predicates(f *filtering) error {
 	if f.field.Type != value.TypeText {
 		return f.misuse("holds no text")
 	}
-	if len(c.Value) > MaxText {
-		return f.bad("value", "is longer than "+strconv.Itoa(MaxText)+" bytes")
+	if wrong := textWrong(c.Value); wrong != "" {
+		return f.bad("value", wrong)
 	}
 	switch {
 	case c.IsExact && c.CaseSensitive:
@@ -193,7 +192,7 @@ func (c DateCriteria) predicates(f *filtering) error {
 		zone = time.UTC
 	}
 	// Half-open ranges of instants, which an index on the column serves.
-	add := func(op operator, d *Date, ofNext bool) {
+	add := func(d *Date, ask func(time.Time, func(operator, ...value.Value) Predicate) Predicate, ofNext bool) {
 		if d == nil {
 			return
 		}
@@ -201,14 +200,14 @@ func (c DateCriteria) predicates(f *filtering) error {
 		if ofNext {
 			begin = end
 		}
-		f.add(op, value.OfTime(begin))
+		f.q.where = append(f.q.where, ask(begin, f.asks))
 	}
-	add(opGe, c.Eq, false)
-	add(opLt, c.Eq, true)
-	add(opGe, c.Gt, true)
-	add(opLt, c.Lt, false)
-	add(opGe, c.Gte, false)
-	add(opLt, c.Lte, true)
+	add(c.Eq, since, false)
+	add(c.Eq, until, true)
+	add(c.Gt, since, true)
+	add(c.Lt, until, false)
+	add(c.Gte, since, false)
+	add(c.Lte, until, true)
 	f.null(c.Null)
 	return nil
 }

@@ -226,7 +226,11 @@ type filtering struct {
 }
 
 func (f *filtering) add(op operator, vs ...value.Value) {
-	f.q.where = append(f.q.where, ofNode(&compared{f.field, op, vs, ""}))
+	f.q.where = append(f.q.where, f.asks(op, vs...))
+}
+
+func (f *filtering) asks(op operator, vs ...value.Value) Predicate {
+	return ofNode(&compared{f.field, op, vs, ""})
 }
 
 func (f *filtering) match(op operator, text string) {
@@ -262,27 +266,56 @@ func (f *filtering) null(wanted *bool) {
 	if wanted == nil {
 		return
 	}
-	test := " IS NOT NULL"
 	if *wanted {
-		test = " IS NULL"
+		f.add(opIsNull)
+	} else {
+		f.add(opNotNull)
 	}
-	f.q.where = append(f.q.where, ofNode(&null{&ownColumn{f.field}, test}))
 }
 
 // value reads the variable at p as a value of the column.
 func (f *filtering) value(name string, t reflect.Type, p unsafe.Pointer) (value.Value, error) {
-	c, err := model.CodecOf(t)
-	if err != nil || c.Type != f.field.Type {
+	encode := f.encoding(t)
+	if encode == nil {
 		return value.Value{}, f.misuse("is stored as " + f.field.Type.String() + ", and the filter's values are of type " + t.String())
 	}
-	v, err := c.Encode(p)
-	switch {
-	case err != nil:
+	v, err := encode(p)
+	if err != nil {
 		return v, f.bad(name, err.Error())
-	case (v.Kind() == value.Text || v.Kind() == value.Bytes) && len(v.Str()) > MaxText:
-		return v, f.bad(name, "is longer than "+strconv.Itoa(MaxText)+" bytes")
+	}
+	wrong := ""
+	switch v.Kind() {
+	case value.Text:
+		wrong = textWrong(v.Str())
+	case value.Decimal:
+		wrong = numberWrong(v.Str())
+	case value.Bytes:
+		if len(v.Str()) > MaxText {
+			wrong = "is longer than " + strconv.Itoa(MaxText) + " bytes"
+		}
+	}
+	if wrong != "" {
+		return v, f.bad(name, wrong)
 	}
 	return v, nil
+}
+
+// encoding returns what reads a variable of the type as a value of the column, or nil where there is nothing that does. What a
+// tag has made a decimal or a UUID is one in a filter as well, which has no such tag.
+func (f *filtering) encoding(t reflect.Type) func(p unsafe.Pointer) (value.Value, error) {
+	if c, err := model.CodecOf(t); err == nil && c.Type == f.field.Type {
+		return c.Encode
+	}
+	switch own := f.field.GoType; {
+	case f.field.Type != value.TypeDecimal && f.field.Type != value.TypeUUID:
+		return nil
+	case own == t:
+		return f.field.Encode
+	case own == reflect.PointerTo(t):
+		return func(p unsafe.Pointer) (value.Value, error) { return f.field.Encode(unsafe.Pointer(&p)) }
+	default:
+		return nil
+	}
 }
 
 func (f *filtering) bad(name, message string) error {
@@ -315,6 +348,12 @@ func (c *compared) aggregates() bool { return false }
 func (c *compared) render(r *renderer) error {
 	f := r.mine(c.field)
 	switch c.op {
+	case opIsNull:
+		r.column(f)
+		r.write(" IS NULL")
+	case opNotNull:
+		r.column(f)
+		r.write(" IS NOT NULL")
 	case opIn:
 		r.member(opIn, f, c.values, false)
 	case opContains, opContainsFold, opEqFold:

@@ -34,8 +34,7 @@ func (f *listed) predicate(t test, s sent, zone *time.Location) (p Predicate, as
 		return Predicate{}, true, err
 	}
 	if f.kind == datetimeKind {
-		p, err = f.atMinute(t, s, v)
-		return p, true, err
+		return f.atMinute(t, v), true, nil
 	}
 	return f.compared(t, v), true, nil
 }
@@ -148,39 +147,33 @@ func (f *listed) onDay(t test, s sent, zone *time.Location) (Predicate, error) {
 		zone = time.UTC
 	}
 	begin, end := day.In(zone)
-	return f.within(t, s, begin, end)
+	return f.within(t, begin, end), nil
 }
 
 // atMinute compares instants. Equal are those of the same minute, which is what a client can pick.
-func (f *listed) atMinute(t test, s sent, v stored) (Predicate, error) {
+func (f *listed) atMinute(t test, v stored) Predicate {
 	if t != equals && t != differs {
-		return f.compared(t, v), nil
+		return f.compared(t, v)
 	}
 	begin := v.Time().Truncate(time.Minute)
-	return f.within(t, s, begin, begin.Add(time.Minute))
+	return f.within(t, begin, begin.Add(time.Minute))
 }
 
 // within compares instants with a range of them, which its end is not in. What has no value holds in none.
-func (f *listed) within(t test, s sent, begin, end time.Time) (Predicate, error) {
-	for _, at := range []time.Time{begin, end} {
-		if err := s.storable(at); err != nil {
-			return Predicate{}, err
-		}
-	}
-	from, before := value.OfTime(begin), value.OfTime(end)
+func (f *listed) within(t test, begin, end time.Time) Predicate {
 	switch t {
 	case equals:
-		return And(f.asks(opGe, from), f.asks(opLt, before)), nil
+		return And(since(begin, f.asks), until(end, f.asks))
 	case differs:
-		return Or(f.asks(opLt, from), f.asks(opGe, before)), nil
+		return Or(until(begin, f.asks), since(end, f.asks))
 	case greater:
-		return f.asks(opGe, before), nil
+		return since(end, f.asks)
 	case atLeast:
-		return f.asks(opGe, from), nil
+		return since(begin, f.asks)
 	case less:
-		return f.asks(opLt, from), nil
+		return until(begin, f.asks)
 	default:
-		return f.asks(opLt, before), nil
+		return until(end, f.asks)
 	}
 }
 

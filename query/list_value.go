@@ -31,16 +31,22 @@ func (s sent) refused(message string) error { return refused(s.at, message) }
 
 // blank reports whether nothing was given yet: the grid sends items whose value is still being typed.
 func (s sent) blank() bool {
-	switch raw := bytes.TrimSpace(s.raw); {
-	case len(raw) == 0, string(raw) == "null":
+	if s.null() {
 		return true
-	case raw[0] == '[':
+	}
+	switch raw := bytes.TrimSpace(s.raw); raw[0] {
+	case '[':
 		return len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0 && raw[len(raw)-1] == ']'
-	case raw[0] == '"':
+	case '"':
 		var text string
 		return json.Unmarshal(raw, &text) == nil && strings.TrimSpace(text) == ""
 	}
 	return false
+}
+
+func (s sent) null() bool {
+	raw := bytes.TrimSpace(s.raw)
+	return len(raw) == 0 || string(raw) == "null"
 }
 
 // list takes an array apart.
@@ -88,13 +94,21 @@ func (s sent) string() (text string, err error) {
 
 // checkText refuses a text that is too long, and one that no database can hold.
 func checkText(at, text string) error {
+	if wrong := textWrong(text); wrong != "" {
+		return refused(at, wrong)
+	}
+	return nil
+}
+
+// textWrong returns what is wrong with a text, "" where nothing is.
+func textWrong(text string) string {
 	switch {
 	case len(text) > MaxText:
-		return refused(at, "is longer than "+strconv.Itoa(MaxText)+" bytes")
+		return "is longer than " + strconv.Itoa(MaxText) + " bytes"
 	case strings.ContainsRune(text, 0) || !utf8.ValidString(text):
-		return refused(at, "has a character that no text has")
+		return "has a character that no text has"
 	default:
-		return nil
+		return ""
 	}
 }
 
@@ -141,7 +155,7 @@ func (f *listed) formed(s sent) (stored, error) {
 		return stored{}, s.refused("is longer than " + strconv.Itoa(MaxText) + " bytes")
 	}
 	p := reflect.New(f.typ)
-	if s.blank() || json.Unmarshal(s.raw, p.Interface()) != nil {
+	if s.null() || json.Unmarshal(s.raw, p.Interface()) != nil {
 		return stored{}, s.refused("is not one of its values")
 	}
 	v, err := f.codec.Encode(p.UnsafePointer())
@@ -204,16 +218,8 @@ func (f *listed) number(s sent) (stored, error) {
 
 // numberOf reads a number as the field's column holds it.
 func (f *listed) numberOf(at, text string) (stored, error) {
-	if len(text) > maxNumber {
-		return stored{}, refused(at, "is a number of more than "+strconv.Itoa(maxNumber)+" characters")
-	}
-	if !value.IsDecimal(text) {
-		return stored{}, refused(at, "must be a number")
-	}
-	if i := strings.IndexAny(text, "eE"); i >= 0 {
-		if e, err := strconv.Atoi(text[i+1:]); err != nil || e > maxExponent || e < -maxExponent {
-			return stored{}, refused(at, "is a number out of range")
-		}
+	if wrong := numberWrong(text); wrong != "" {
+		return stored{}, refused(at, wrong)
 	}
 	switch t := f.codec.Type; t {
 	case value.TypeDecimal:
@@ -231,6 +237,22 @@ func (f *listed) numberOf(at, text string) (stored, error) {
 	default:
 		return wholeOf(at, text, t)
 	}
+}
+
+// numberWrong returns what is wrong with the text of a number, "" where nothing is.
+func numberWrong(text string) string {
+	if len(text) > maxNumber {
+		return "is a number of more than " + strconv.Itoa(maxNumber) + " characters"
+	}
+	if !value.IsDecimal(text) {
+		return "must be a number"
+	}
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		if e, err := strconv.Atoi(text[i+1:]); err != nil || e > maxExponent || e < -maxExponent {
+			return "is a number out of range"
+		}
+	}
+	return ""
 }
 
 // wholeBits are the sizes of the types of whole numbers.
@@ -278,7 +300,7 @@ func (s sent) day() (Date, error) {
 		}
 		var t time.Time
 		if t, err = time.Parse(time.RFC3339, text); err == nil {
-			return DateOf(t.UTC()), nil
+			return DateOf(t.UTC()), s.storable(t)
 		}
 	}
 	return Date{}, s.refused("must be a day like 2026-11-29, or its midnight in UTC")
@@ -286,7 +308,7 @@ func (s sent) day() (Date, error) {
 
 // storable refuses an instant that databases cannot hold.
 func (s sent) storable(t time.Time) error {
-	if y := t.UTC().Year(); y < 0 || y > 9999 {
+	if side(t) != 0 {
 		return s.refused("is outside of the years 0 to 9999")
 	}
 	return nil

@@ -97,6 +97,31 @@ func TestPromise49_counts(t *testing.T) {
 	})
 }
 
+// A grid that asks for an estimate is told by the rows whether there are more: not by an estimate that is too high, which would
+// have it ask for page after page of nothing.
+func TestGrid_estimates_do_not_make_pages(t *testing.T) {
+	t.Parallel()
+	list := query.NewList[Tally](query.Field("id", &tallies.ID), query.Asc(&tallies.ID))
+	onEach(t, func(t *testing.T, b backend) {
+		f := openTallies(t, b, 1000)
+		f.do(t, func(ctx context.Context) error {
+			must(t, second(session.From(ctx).ExecContext(ctx, "DELETE FROM tallies WHERE id > 30")))
+			for _, c := range []struct {
+				start string
+				rows  int
+				more  bool
+			}{{"0", 10, true}, {"20", 10, false}, {"25", 5, false}, {"500", 0, false}} {
+				page, err := session.Grid(ctx, list, query.GridRequest{Start: []byte(c.start), PaginationModel: &query.GridPagination{PageSize: 10}}, query.CountEstimated)
+				must(t, err)
+				if len(page.Rows) != c.rows || page.PageInfo.HasNextPage != c.more {
+					t.Errorf("from %s: %d rows of %d, next %t", c.start, len(page.Rows), page.RowCount, page.PageInfo.HasNextPage)
+				}
+			}
+			return nil
+		})
+	})
+}
+
 func TestSeek_counts_where_it_is_asked(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, b backend) {

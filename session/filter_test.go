@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -181,4 +182,97 @@ func TestFiltersOfWrites(t *testing.T) {
 	if n, err := remove(agedFilter{Age: query.Criteria[int]{Eq: &seven}}); n != 1 || err != nil {
 		t.Errorf("deleted %d, %v", n, err)
 	}
+}
+
+// Coined has columns that are decimals and UUIDs by their tags.
+type Coined struct {
+	ID    int64   `db:"id,pk"`
+	Price decimal `db:"price,type=numeric"`
+	Fee   *string `db:"fee,type=numeric"`
+	Owner string  `db:"owner,type=uuid"`
+}
+
+// TestFiltersOfWhatATagMakes: what a tag stores as a decimal or a UUID is filtered by values of the field's own type.
+func TestFiltersOfWhatATagMakes(t *testing.T) {
+	coins := entity.Columns[Coined]()
+	const owner = "01920000-0000-7000-8000-0000000000aa"
+	type filter struct {
+		Price  query.Criteria[decimal] `json:"price"`
+		Prices []decimal               `filter:"price"`
+		Fee    query.Criteria[string]  `json:"fee"`
+		Exact  *string                 `filter:"fee"`
+		None   entity.Opt[string]      `filter:"fee"`
+		Owner  query.Criteria[string]  `json:"owner"`
+	}
+	onBoth(t, func(t *testing.T, b backend) {
+		f := open(t, b)
+		f.do(t, func(ctx context.Context) error {
+			must(t, session.CreateTables(ctx, (*Coined)(nil)))
+			return session.Add(ctx, &Coined{ID: 1, Price: "9", Fee: new("0.5")}, &Coined{ID: 2, Price: "10.50", Owner: owner})
+		})
+		find := func(in filter) (got string, err error) {
+			err = f.Do(t.Context(), func(ctx context.Context) error {
+				found, err := session.Find[Coined](ctx, query.ApplyFilters(in), query.Desc(&coins.ID))
+				for _, c := range found {
+					got += strconv.FormatInt(c.ID, 10)
+				}
+				return err
+			})
+			return got, err
+		}
+		for want, in := range map[string]filter{
+			"21": {}, "2": {Price: query.Criteria[decimal]{Gt: new(decimal("9.00"))}}, "1": {Prices: []decimal{"9.0", "8"}},
+		} {
+			if got, err := find(in); err != nil || got != want {
+				t.Errorf("%+v: %s, %v, want %s", in, got, err, want)
+			}
+		}
+		for i, in := range []filter{
+			{Price: query.Criteria[decimal]{Ne: new(decimal("9.0"))}}, {Fee: query.Criteria[string]{Ne: new(".5")}}, {None: entity.Null[string]()},
+			{Owner: query.Criteria[string]{Eq: new(strings.ToUpper(owner))}}, {Price: query.Criteria[decimal]{In: []decimal{"105e-1"}}},
+		} {
+			if got, err := find(in); err != nil || got != "2" {
+				t.Errorf("filter %d: %s, %v", i, got, err)
+			}
+		}
+		if got, err := find(filter{Exact: new("0.50")}); err != nil || got != "1" {
+			t.Errorf("exact: %s, %v", got, err)
+		}
+		for name, in := range map[string]filter{
+			"price.eq": {Price: query.Criteria[decimal]{Eq: new(decimal("nine"))}}, "price.lt": {Price: query.Criteria[decimal]{Lt: new(decimal("1e999999"))}},
+			"fee.eq": {Fee: query.Criteria[string]{Eq: new(strings.Repeat("9", 200))}}, "owner.eq": {Owner: query.Criteria[string]{Eq: new("nobody")}},
+		} {
+			if _, err := find(in); fault.KindOf(err) != fault.BadRequest || len(fault.FieldsOf(err)) != 1 || fault.FieldsOf(err)[0].Name != name {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// TestFiltersRefuseWhatNoTextHas: NUL, which PostgreSQL cannot hold, and what is no UTF-8 are the client's mistake on every
+// database, and nothing is sent.
+func TestFiltersRefuseWhatNoTextHas(t *testing.T) {
+	onBoth(t, func(t *testing.T, b backend) {
+		f := open(t, b)
+		for _, text := range []string{"a\x00", "\xff"} {
+			for name, filter := range map[string]userFilter{
+				"name.value": {Name: query.StringCriteria{Value: text}},
+				"nick.value": {Nick: query.StringCriteria{Value: text, IsExact: true, CaseSensitive: true}},
+				"name.in":    {Name: query.StringCriteria{In: []string{"a", text}}},
+				"mails.in":   {Mails: []string{text}},
+				"alias":      {Alias: entity.Some(text)},
+			} {
+				f.reset()
+				err := f.Do(t.Context(), func(ctx context.Context) error {
+					return second(session.Page[User](ctx, query.PageRequest{}, query.ApplyFilters(filter)))
+				})
+				if fields := fault.FieldsOf(err); fault.KindOf(err) != fault.BadRequest || len(fields) != 1 || fields[0].Name != name {
+					t.Errorf("%s %q: %v", name, text, err)
+				}
+				if f.sent("SELECT") {
+					t.Errorf("%s %q: sent %v", name, text, f.trips())
+				}
+			}
+		}
+	})
 }

@@ -50,8 +50,11 @@ func Grid[T any](
 	if err != nil {
 		return none, err
 	}
-	behind := int64(part.Offset + len(rows.objs))
-	return query.GridPage[*T]{Rows: rows.objs, RowCount: n, PageInfo: query.GridPageInfo{HasNextPage: behind < n || rows.more}}, nil
+	more := rows.more
+	if !rows.counting.Peeks() { // where it does, a number that is estimated says nothing against what was seen
+		more = int64(part.Offset+len(rows.objs)) < n
+	}
+	return query.GridPage[*T]{Rows: rows.objs, RowCount: n, PageInfo: query.GridPageInfo{HasNextPage: more}}, nil
 }
 
 // gridSeek answers a grid that walks by cursors.
