@@ -17,17 +17,7 @@ import (
 // TestModel runs random programs against a database and against a model of it, made of plain maps: how many is said by
 // URUTU_MODEL_PROGRAMS, and -rapid.seed chooses others.
 func TestModel(t *testing.T) {
-	programs := 1000
-	if s := os.Getenv("URUTU_MODEL_PROGRAMS"); s != "" {
-		n, err := strconv.Atoi(s)
-		must(t, err)
-		programs = n
-	}
-	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(programs), "rapid.seed": "1"} {
-		if f := goflag.Lookup(name); f.Value.String() == f.DefValue {
-			must(t, f.Value.Set(value))
-		}
-	}
+	moreChecks(t)
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
@@ -41,6 +31,23 @@ func TestModel(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// moreChecks makes the checks of rapid, where its flags do not say it, as many as URUTU_MODEL_PROGRAMS says, and always the
+// same.
+func moreChecks(t *testing.T) {
+	t.Helper()
+	programs := 1000
+	if s := os.Getenv("URUTU_MODEL_PROGRAMS"); s != "" {
+		n, err := strconv.Atoi(s)
+		must(t, err)
+		programs = n
+	}
+	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(programs), "rapid.seed": "1"} {
+		if f := goflag.Lookup(name); f.Value.String() == f.DefValue {
+			must(t, f.Value.Set(value))
+		}
 	}
 }
 
