@@ -76,6 +76,8 @@ func TestListsRender(t *testing.T) {
 			"(NOT (urutu_fold(`note`) LIKE urutu_fold(?1) ESCAPE '\\')) [%a\\%%]"},
 		{item("code", "isEmpty", `null`), `(("code" IS NULL OR lower(("code")::text COLLATE "und-x-icu") = lower(($1)::text COLLATE "und-x-icu"))) []`,
 			"((`code` IS NULL OR urutu_fold(`code`) = urutu_fold(?1))) []"},
+		{item("code", "isNotEmpty", `null`), `(NOT (lower(("code")::text COLLATE "und-x-icu") = lower(($1)::text COLLATE "und-x-icu"))) []`,
+			"(NOT (urutu_fold(`code`) = urutu_fold(?1))) []"},
 		{item("day", "is", `"2026-11-29"`), `(("at" >= $1 AND "at" < $2)) [2026-11-29T00:00:00Z 2026-11-30T00:00:00Z]`,
 			"((`at` >= ?1 AND `at` < ?2)) [2026-11-29T00:00:00Z 2026-11-30T00:00:00Z]"},
 		{item("twice", "isAnyOf", `[4,6]`), `(("count" * CAST($1 AS integer)) = ANY($2::integer[])) [2 @4 @6]`, "((`count` * ?1) IN (SELECT value FROM json_each(?2))) [2 @4 @6]"},
