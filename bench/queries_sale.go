@@ -70,7 +70,7 @@ func newSale(i int, dice *rand.Rand) Sale {
 		Express: dice.IntN(2) == 0, Quantity: 1 + dice.Int64N(9), Total: dice.Int64N(100_000),
 	}
 	if dice.IntN(2) == 0 {
-		note := "leave it with the neighbor"
+		note := "leave it with neighbor " + countryName(dice.IntN(saleCountries)) // one text alone would tell the planner much
 		s.Note = &note
 	}
 	s.ID = newID()

@@ -30,7 +30,7 @@ func (p *Predicate) text() string { return *(*string)(p.args.first) }
 
 // at is the address of an operand of type t.
 func (o operands) at(i int, t reflect.Type) unsafe.Pointer {
-	return unsafe.Add(o.first, uintptr(i)*t.Size()) //nolint:gosec // i is less than n
+	return unsafe.Add(o.first, uintptr(i)*t.Size())
 }
 
 type operator uint8
