@@ -96,7 +96,7 @@ type look struct {
 	stays          map[string]bool // the keys that it has left in the table
 	full           bool            // the sweep stopped at its limit
 	upto           int64           // it was asked to go up to here: to the hint, or to the end of a window before the floor
-	blocked        map[string]bool // the keys that waited for a retry before the sweep
+	blocked        map[string]bool // the keys that waited for a retry before anything was looked for
 	ended          uint64          // every transaction before this number had ended before the sweep
 	next           uint64          // the number of the next transaction, after the fetch
 }
@@ -312,7 +312,7 @@ func (l *lane) suspect(d *Delivery) {
 // holdBack leaves what is found of a message's key in the table, where the message is noted while it is in hand: only a
 // look that begins when it is through finds all of the key.
 func (l *lane) holdBack(d *Delivery) {
-	if d.probe && d.Key != "" && !d.lane.dest.overtakes(d.Topic) {
+	if (d.probe || d.noted) && d.Key != "" && !d.lane.dest.overtakes(d.Topic) {
 		l.left[d.Key] = true
 	}
 }

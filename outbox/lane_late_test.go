@@ -29,10 +29,7 @@ func (w *world) meet(k *look) {
 			}
 		}
 	}
-	last := w.lastID
-	if k.full {
-		last = k.swept[len(k.swept)-1].id
-	}
+	last, _ := k.reached()
 	meet(w.again, w.lastID)
 	meet(k.swept, last)
 	meet(k.fetched, last)

@@ -168,6 +168,13 @@ func (w *world) step(due bool) {
 	k := w.look
 	switch w.phase {
 	case 0:
+		k.blocked = map[string]bool{}
+		for _, key := range w.retries {
+			if key != "" {
+				k.blocked[key] = true
+			}
+		}
+	case 1:
 		for _, s := range k.scans {
 			s.found = w.visible(s.after, k.hint, func(id int64) bool {
 				return w.rows[id].topic == s.topic && w.held[id] == nil && !w.waits(id)
@@ -178,17 +185,10 @@ func (w *world) step(due bool) {
 			break
 		}
 		k.fetched = w.visible(k.hint, w.lastID, func(id int64) bool { _, noted := w.retries[id]; return !noted })
-	case 1:
+	case 2:
 		k.next, k.ended = w.lastXID+1, w.lastXID+1
 		for _, x := range w.open {
 			k.ended = min(k.ended, x.xid)
-		}
-	case 2:
-		k.blocked = map[string]bool{}
-		for _, key := range w.retries {
-			if key != "" {
-				k.blocked[key] = true
-			}
 		}
 	case 3:
 		if k.sweep {

@@ -147,7 +147,7 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 }
 
 // ask renders the round: first what came after the hints, then, which is a later snapshot, what came late before them.
-// What a retry holds back is asked for before the sweep that it is left out of.
+// Which keys wait for a retry is asked for before everything that leaves them out.
 func (e *Engine) ask(r *round, due []*look) {
 	var fetches, sweeps, pasts, wholes []*look
 	for _, k := range r.looks {
@@ -177,6 +177,9 @@ func (e *Engine) ask(r *round, due []*look) {
 	}
 	shut := e.shut(due)
 	e.mu.Unlock()
+	r.each(e, e.sql.blocked, wholes, nil, nil, func(row []value.Value) {
+		r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].blocked[row[2].Str()] = true
+	})
 	// What was left is looked for before the sweep, so that what comes late before it is found.
 	r.scan(e, held, limit, func(row []value.Value) {
 		k, m := delivered(row)
@@ -197,9 +200,6 @@ func (e *Engine) ask(r *round, due []*look) {
 			r.next = xmax + uint64(int64(int32(uint32(row[2].Int()+3)-uint32(xmax))))
 		})
 	}
-	r.each(e, e.sql.blocked, wholes, nil, nil, func(row []value.Value) {
-		r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].blocked[row[2].Str()] = true
-	})
 	swept := func(row []value.Value) {
 		if row[3].IsNull() {
 			r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].upto = row[2].Int()
