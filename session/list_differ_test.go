@@ -139,6 +139,12 @@ func (a *lAnswer) keyDesc() (desc bool) {
 	return desc
 }
 
+// lastDesc says which way it goes behind the order of a page by its number: that of the last level, whatever its column.
+func (a *lAnswer) lastDesc() bool {
+	n := len(a.q.levels)
+	return n > 0 && a.q.levels[n-1].desc
+}
+
 func (a *lAnswer) find() (got, want string, err error) {
 	found, err := session.Find[Piece](a.ctx, append(a.clauses(), query.Asc(&pieces.ID))...)
 	if err != nil {
@@ -159,7 +165,7 @@ func (a *lAnswer) page() (got, want string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	all := a.all(false)
+	all := a.all(a.lastDesc())
 	items, more := window(all, a.q.page*a.q.size, a.q.size)
 	got = fmt.Sprint(ids(page.Items), " of ", totalOf(page.Total, page.Precision))
 	if page.HasNext != nil {
@@ -187,7 +193,7 @@ func (a *lAnswer) gridPage() (got, want string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	all := a.all(false)
+	all := a.all(a.lastDesc())
 	items, more := window(all, from, a.q.size)
 	total := a.total(all, from, a.q.size)
 	got, want = fmt.Sprint(ids(page.Rows), " of ", page.RowCount), fmt.Sprint(ids(items), " of ", total.n)
