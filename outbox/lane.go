@@ -27,7 +27,8 @@ type lane struct {
 	// left has the keys of which messages up to hint are left in the table: a retry of an earlier one is due, or it is
 	// parked. Only a sweep of the whole lane finds in which order they go on.
 	left map[string]bool
-	// fresh are those of them that came since the look began that is under way: it may not know of them.
+	// fresh are those of them that came since the sweep of the whole lane began that is under way, or that one of its parts
+	// has left out: it may not know of all of their messages.
 	fresh map[string]bool
 	// passed are the messages that were in memory when it began, and are not any more.
 	passed map[int64]bool
@@ -159,6 +160,9 @@ func (l *lane) take(k *look) (ready []*Delivery) {
 			ready = append(ready, b.Delivery)
 		}
 	}
+	if k.whole && partly {
+		l.skipped(k)
+	}
 	l.scanned(k, last)
 	l.sweepOn(k, last, partly)
 	if !partly {
@@ -206,6 +210,19 @@ func (l *lane) admit(k *look, d *Delivery, scanned bool) bool {
 	}
 	l.taken(d)
 	return true
+}
+
+// skipped remembers of which keys a part of a sweep may have left messages out, since they waited: where that is over before
+// the next part, what that finds of them is not the first.
+func (l *lane) skipped(k *look) {
+	for key := range k.blocked {
+		l.fresh[key] = true
+	}
+	for _, d := range l.held {
+		if d.holdsBack() {
+			l.fresh[d.Key] = true
+		}
+	}
 }
 
 // sweepOn says how far a sweep of the whole lane has come. Behind the floor it does not begin where it stopped: what comes
@@ -312,9 +329,14 @@ func (l *lane) suspect(d *Delivery) {
 // holdBack leaves what is found of a message's key in the table, where the message is noted while it is in hand: only a
 // look that begins when it is through finds all of the key.
 func (l *lane) holdBack(d *Delivery) {
-	if (d.probe || d.noted) && d.Key != "" && !d.lane.dest.overtakes(d.Topic) {
+	if d.holdsBack() {
 		l.left[d.Key] = true
 	}
+}
+
+// holdsBack reports whether the message is noted while it is in memory, and others of its key wait for it.
+func (d *Delivery) holdsBack() bool {
+	return (d.probe || d.noted) && d.Key != "" && !d.lane.dest.overtakes(d.Topic)
 }
 
 func (l *lane) forget(d *Delivery) {

@@ -11,42 +11,86 @@ import (
 // last one finds nothing that would hold the key back. What comes later of the key is not to go first.
 func TestRetryEndsBetweenThePartsOfASweep(t *testing.T) {
 	t.Parallel()
-	d := newDestination(Consumer{})
-	l := newLane(d, 0, lease{until: time.Now().Add(time.Hour)})
-	message := func(id int64, key string) *Delivery { return &Delivery{id: id, Key: key, lane: l} }
-	ids := func(list []*Delivery) (ids []int64) {
-		for _, m := range list {
-			ids = append(ids, m.id)
-		}
-		return ids
-	}
-	l.hint, l.floor, l.left = 8, 8, map[string]bool{"a": true, "b": true}
+	p := newParts()
+	p.hint, p.floor, p.left = 8, 8, map[string]bool{"a": true, "b": true}
 
 	// Of key a, 1 has failed and is due, and 2 waits behind it. Key b has only been left.
-	first := l.begin(time.Now(), false)
-	first.blocked, first.swept, first.full = map[string]bool{"a": true}, []*Delivery{message(3, "b"), message(4, "b")}, true
-	retried := message(1, "a")
-	retried.noted = true
-	if ready := append(l.retries([]*Delivery{retried}), l.take(&first)...); !slices.Equal(ids(ready), []int64{1, 3}) {
-		t.Fatalf("the first part hands out %v", ids(ready))
-	}
+	first := p.begin(time.Now(), false)
+	first.blocked, first.swept, first.full = map[string]bool{"a": true}, p.messages("b", 3, 4), true
+	retried := p.messages("a", 1)
+	retried[0].noted = true
+	p.want(t, "the first part", append(p.retries(retried), p.take(&first)...), 1, 3)
 
 	// The unit of 1 commits. The last part of the sweep begins behind 2, and 9 is new.
-	last := l.begin(time.Now(), false)
-	last.blocked, last.swept, last.fetched = map[string]bool{}, []*Delivery{message(5, "b")}, []*Delivery{message(9, "a")}
-	if ready := l.take(&last); len(ready) > 0 {
-		t.Errorf("the last part hands out %v", ids(ready))
-	}
-	if next := l.done(retried); next != nil {
+	last := p.begin(time.Now(), false)
+	last.blocked, last.swept, last.fetched = map[string]bool{}, p.messages("b", 5), p.messages("a", 9)
+	p.want(t, "the last part", p.take(&last))
+	if next := p.done(retried[0]); next != nil {
 		t.Errorf("%d overtakes 2", next.id)
 	}
 
-	again := l.begin(time.Now(), false)
-	again.blocked, again.swept = map[string]bool{}, []*Delivery{message(2, "a"), message(9, "a")}
-	if ready := l.take(&again); !slices.Equal(ids(ready), []int64{2}) {
-		t.Errorf("the sweep after that hands out %v", ids(ready))
+	again := p.begin(time.Now(), false)
+	again.blocked, again.swept = map[string]bool{}, p.messages("a", 2, 9)
+	p.want(t, "the sweep after that", p.take(&again), 2)
+	if len(p.left) > 0 {
+		t.Errorf("keys are left behind: %v", p.left)
 	}
-	if len(l.left) > 0 {
-		t.Errorf("keys are left behind: %v", l.left)
+}
+
+// TestRetryEndsBeforeALaterPartOfASweep: the same, where a later part of the sweep finds more of the key, which does not wait
+// any more.
+func TestRetryEndsBeforeALaterPartOfASweep(t *testing.T) {
+	t.Parallel()
+	p := newParts()
+	p.hint, p.floor, p.left = 8, 8, map[string]bool{"a": true, "b": true}
+
+	first := p.begin(time.Now(), false)
+	first.blocked, first.swept, first.full = map[string]bool{"a": true}, p.messages("b", 3, 4), true
+	retried := p.messages("a", 1)
+	retried[0].noted = true
+	p.want(t, "the first part", append(p.retries(retried), p.take(&first)...), 1, 3)
+
+	// The unit of 1 commits, behind which 2 waited.
+	second := p.begin(time.Now(), false)
+	second.blocked, second.swept, second.full = map[string]bool{}, append(p.messages("b", 5), p.messages("a", 6)...), true
+	p.want(t, "the second part", p.take(&second))
+	if next := p.done(retried[0]); next != nil {
+		t.Errorf("%d overtakes 2", next.id)
+	}
+	last := p.begin(time.Now(), false)
+	last.blocked, last.swept = map[string]bool{}, p.messages("a", 7)
+	p.want(t, "the last part", p.take(&last))
+
+	again := p.begin(time.Now(), false)
+	again.blocked, again.swept = map[string]bool{}, p.messages("a", 2, 6, 7)
+	p.want(t, "the sweep after that", p.take(&again), 2)
+	if len(p.left) > 0 {
+		t.Errorf("keys are left behind: %v", p.left)
+	}
+}
+
+// parts is a lane whose sweeps take several looks.
+type parts struct{ *lane }
+
+func newParts() parts {
+	return parts{newLane(newDestination(Consumer{}), 0, lease{until: time.Now().Add(time.Hour)})}
+}
+
+func (p parts) messages(key string, ids ...int64) (list []*Delivery) {
+	for _, id := range ids {
+		list = append(list, &Delivery{id: id, Key: key, lane: p.lane})
+	}
+	return list
+}
+
+// want checks which messages a part hands out.
+func (p parts) want(t *testing.T, part string, ready []*Delivery, ids ...int64) {
+	t.Helper()
+	var got []int64
+	for _, m := range ready {
+		got = append(got, m.id)
+	}
+	if !slices.Equal(got, ids) {
+		t.Fatalf("%s hands out %v, not %v", part, got, ids)
 	}
 }
