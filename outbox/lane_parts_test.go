@@ -11,21 +11,13 @@ import (
 // last one finds nothing that would hold the key back. What comes later of the key is not to go first.
 func TestRetryEndsBetweenThePartsOfASweep(t *testing.T) {
 	t.Parallel()
-	p := newParts()
-	p.hint, p.floor, p.left = 8, 8, map[string]bool{"a": true, "b": true}
-
-	// Of key a, 1 has failed and is due, and 2 waits behind it. Key b has only been left.
-	first := p.begin(time.Now(), false)
-	first.blocked, first.swept, first.full = map[string]bool{"a": true}, p.messages("b", 3, 4), true
-	retried := p.messages("a", 1)
-	retried[0].noted = true
-	p.want(t, "the first part", append(p.retries(retried), p.take(&first)...), 1, 3)
+	p, retried := firstPart(t)
 
 	// The unit of 1 commits. The last part of the sweep begins behind 2, and 9 is new.
 	last := p.begin(time.Now(), false)
 	last.blocked, last.swept, last.fetched = map[string]bool{}, p.messages("b", 5), p.messages("a", 9)
 	p.want(t, "the last part", p.take(&last))
-	if next := p.done(retried[0]); next != nil {
+	if next := p.done(retried); next != nil {
 		t.Errorf("%d overtakes 2", next.id)
 	}
 
@@ -41,20 +33,13 @@ func TestRetryEndsBetweenThePartsOfASweep(t *testing.T) {
 // any more.
 func TestRetryEndsBeforeALaterPartOfASweep(t *testing.T) {
 	t.Parallel()
-	p := newParts()
-	p.hint, p.floor, p.left = 8, 8, map[string]bool{"a": true, "b": true}
-
-	first := p.begin(time.Now(), false)
-	first.blocked, first.swept, first.full = map[string]bool{"a": true}, p.messages("b", 3, 4), true
-	retried := p.messages("a", 1)
-	retried[0].noted = true
-	p.want(t, "the first part", append(p.retries(retried), p.take(&first)...), 1, 3)
+	p, retried := firstPart(t)
 
 	// The unit of 1 commits, behind which 2 waited.
 	second := p.begin(time.Now(), false)
 	second.blocked, second.swept, second.full = map[string]bool{}, append(p.messages("b", 5), p.messages("a", 6)...), true
 	p.want(t, "the second part", p.take(&second))
-	if next := p.done(retried[0]); next != nil {
+	if next := p.done(retried); next != nil {
 		t.Errorf("%d overtakes 2", next.id)
 	}
 	last := p.begin(time.Now(), false)
@@ -72,8 +57,17 @@ func TestRetryEndsBeforeALaterPartOfASweep(t *testing.T) {
 // parts is a lane whose sweeps take several looks.
 type parts struct{ *lane }
 
-func newParts() parts {
-	return parts{newLane(newDestination(Consumer{}), 0, lease{until: time.Now().Add(time.Hour)})}
+// firstPart takes the first part of a sweep. Of key a, 1 has failed and is due, and 2 waits behind it. Key b has only been left.
+func firstPart(t *testing.T) (p parts, retried *Delivery) {
+	t.Helper()
+	p = parts{newLane(newDestination(Consumer{}), 0, lease{until: time.Now().Add(time.Hour)})}
+	p.hint, p.floor, p.left = 8, 8, map[string]bool{"a": true, "b": true}
+	k := p.begin(time.Now(), false)
+	k.blocked, k.swept, k.full = map[string]bool{"a": true}, p.messages("b", 3, 4), true
+	due := p.messages("a", 1)
+	due[0].noted = true
+	p.want(t, "the first part", append(p.retries(due), p.take(&k)...), 1, 3)
+	return p, due[0]
 }
 
 func (p parts) messages(key string, ids ...int64) (list []*Delivery) {

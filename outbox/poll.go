@@ -296,14 +296,14 @@ func (r *round) over(e *Engine, q *query, rows [][]value.Value, rest []param, ro
 	r.add(q.lists(lists, args...), row)
 }
 
-// reach is from where to where a sweep goes.
-func (k *look) reach() []value.Value {
+// bounds is from where to where a sweep goes.
+func (k *look) bounds() []value.Value {
 	return ofInts([]int64{k.floor, k.hint, k.lane.lease.epoch, k.settled})
 }
 
 // sweep adds the sweeps: what is known is not asked for again.
 func (r *round) sweep(e *Engine, looks []*look, known []int64, limit value.Value, row func([]value.Value)) {
-	r.each(e, e.sql.sweep, looks, (*look).reach, []param{{list: ofInts(known)}, {value: limit}}, row)
+	r.each(e, e.sql.sweep, looks, (*look).bounds, []param{{list: ofInts(known)}, {value: limit}}, row)
 }
 
 // scan adds the looks at what was left of topics that have room again.
@@ -320,7 +320,7 @@ func (r *round) scan(e *Engine, held []int64, limit value.Value, row func([]valu
 // sweepPast adds the sweeps of whole lanes that have left something: each is a statement of its own.
 func (r *round) sweepPast(e *Engine, looks []*look, limit value.Value, row func([]value.Value)) {
 	for _, k := range looks {
-		args := append(k.lane.address(), k.reach()...)
+		args := append(k.lane.address(), k.bounds()...)
 		args = append(args, value.Value{}, value.Value{}, value.Value{}, limit)
 		lists := [][]value.Value{nil, nil, nil, nil, nil, nil, ofInts(k.known), ofTexts(k.topics), ofTexts(k.keys), nil}
 		r.add(e.sql.sweepPast.lists(lists, args...), row)

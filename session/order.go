@@ -133,7 +133,7 @@ func (p *plan) rank() (circular bool) {
 
 // placed is a write with what it is sorted by, beside each other: thousands of rows come in no order.
 type placed struct {
-	class  int    // what it does, and to which table
+	class  int64  // what it does, and to which table
 	hi, lo uint64 // of the first value of its key
 	came   int
 	*write
@@ -170,12 +170,12 @@ func (p *plan) sort() {
 
 func (w *write) placed(came int) placed {
 	const tables = 1 << 32
-	at := placed{class: int(w.op)*tables + w.table.rank, came: came, write: w}
+	at := placed{class: int64(w.op)*tables + int64(w.table.rank), came: came, write: w}
 	switch w.op {
 	case opInsert:
 		return at
 	case opDelete:
-		at.class = int(w.op)*tables - w.table.rank
+		at.class = int64(w.op)*tables - int64(w.table.rank)
 	}
 	at.hi, at.lo = ordered(w.finds(w.Key[0]))
 	return at

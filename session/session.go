@@ -299,9 +299,7 @@ func (s *Session) sweep() {
 
 // tracks reports whether the session follows the object at p; sessions of inner units ask.
 func (s *Session) tracks(p unsafe.Pointer) bool {
-	s.tracked.Lock()
-	defer s.tracked.Unlock()
-	e := s.byPtr.get(p)
+	e := s.entryAt(p)
 	return e != nil && !e.free.Load()
 }
 
