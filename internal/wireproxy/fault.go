@@ -36,8 +36,9 @@ func (p *Proxy) OnReply(watch Watch) {
 // CutBeforeSent cuts the first line on which a client sends bytes with match in them, and the server does not get them.
 func (p *Proxy) CutBeforeSent(match []byte) { p.OnSent(once(match, Cut)) }
 
-// CutAfterSent cuts the first line on which a client sends bytes with match in them, as soon as the server has got them.
-// The server acts on them at a time of its own; a test that must know that it did takes CutBeforeReply.
+// CutAfterSent cuts the first line on which a client sends bytes with match in them, as soon as the server has got them;
+// its answer is not passed on. The server acts on them at a time of its own, or not at all if the client asks it to
+// cancel, as pgx does when a line breaks; a test that must know that it did takes CutBeforeReply.
 func (p *Proxy) CutAfterSent(match []byte) { p.OnSent(once(match, PassAndCut)) }
 
 // CutBeforeReply cuts the first line on which the server sends bytes with match in them, and the client does not get

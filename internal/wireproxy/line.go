@@ -3,6 +3,7 @@ package wireproxy
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // line is one client's connection to the server.
@@ -12,6 +13,7 @@ type line struct {
 	gone           chan struct{} // closed when it is cut or has ended
 	done           chan struct{} // closed when nothing of it runs any more
 	once           sync.Once
+	last           atomic.Bool // nothing passes any more but what is just being written, after which the line is cut
 
 	mu    sync.Mutex
 	count counter // guarded by mu

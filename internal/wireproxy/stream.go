@@ -154,6 +154,12 @@ func (s *stream) release(c chunk, clock *sleeper) bool {
 
 // deliver writes a chunk and reports whether the stream goes on.
 func (s *stream) deliver(c chunk) bool {
+	if c.thenCut {
+		s.line.last.Store(true) // whoever gets it may answer before the cut
+	} else if s.line.last.Load() {
+		<-s.line.gone
+		return false
+	}
 	if !s.fromClient {
 		s.line.answered(c.buf[:c.n])
 	}
