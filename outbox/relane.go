@@ -38,17 +38,21 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 	}
 	name, n := value.OfText(destination), value.OfInt(int64(lanes))
 	const dest = "(SELECT id FROM urutu_message_destination WHERE name = ?1)"
+	one := func(text string) { x.add(prepare(d, "relane", text, types(tText)).with(name), nil) }
 	both := func(text string) { x.add(prepare(d, "relane", text, types(tText, tDest)).with(name, n), nil) }
 	x.count(prepare(d, "relane", "UPDATE urutu_message_destination SET lanes = ?2 WHERE name = ?1", types(tText, tDest)).with(name, n),
 		func(affected int64) { found = affected })
 	both("UPDATE urutu_message_subscription SET lanes = ?2 WHERE dest = " + dest)
 	const message = "urutu_message m WHERE m.dest = urutu_message_retry.dest AND m.lane = urutu_message_retry.lane AND m.id = urutu_message_retry.id"
-	x.add(prepare(d, "relane", "DELETE FROM urutu_message_retry WHERE dest = "+dest+" AND NOT EXISTS (SELECT 1 FROM "+message+")",
-		types(tText)).with(name), nil)
+	one("DELETE FROM urutu_message_retry WHERE dest = " + dest + " AND NOT EXISTS (SELECT 1 FROM " + message + ")")
 	both("UPDATE urutu_message_retry SET lane = (SELECT (m.slot * ?2) >> 10 FROM " + message + ") WHERE dest = " + dest)
 	both("UPDATE urutu_message SET lane = (slot * ?2) >> 10 WHERE dest = " + dest)
+	// No lane gets an epoch that one of its number had: whoever had that would take it for the same. What goes leaves its
+	// epoch to those that stay, and what comes begins with the highest. The first update also waits for those who are taking
+	// lanes.
+	one("UPDATE urutu_message_lane SET owner = NULL, epoch = epoch + 1, lease_until = 0, deaths = 0, doubt = 0 WHERE dest = " + dest)
+	one("UPDATE urutu_message_lane SET epoch = (SELECT max(l.epoch) FROM urutu_message_lane l WHERE l.dest = " + dest + ") WHERE dest = " + dest)
 	both("DELETE FROM urutu_message_lane WHERE lane >= ?2 AND dest = " + dest)
-	x.add(prepare(d, "relane", "UPDATE urutu_message_lane SET owner = NULL, epoch = epoch + 1, lease_until = 0, deaths = 0, doubt = 0 WHERE dest = "+dest, types(tText)).with(name), nil)
 	x.add(registerLanes(d).with(name), nil)
 	if err := h.db.Run(session.On(ctx, h.name), op, driver.Write, &x.Script, x); err != nil {
 		return err
