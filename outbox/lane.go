@@ -100,6 +100,7 @@ type look struct {
 	blocked        map[string]bool // the keys that waited for a retry before anything was looked for
 	ended          uint64          // every transaction before this number had ended before the sweep
 	next           uint64          // the number of the next transaction, after the fetch
+	ours           bool            // nobody else has taken the lane before all of it was read
 }
 
 // begin begins a look.

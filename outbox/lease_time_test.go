@@ -199,6 +199,7 @@ func TestDoubtEndsWhenRetriesWereLookedFor(t *testing.T) {
 		for n := range retries {
 			r.dues[id] = append(r.dues[id], &Delivery{id: int64(n + 1), lane: l, noted: true})
 		}
+		r.looks[0].ours = true
 		e.endRound(r, nil)
 	}
 	look(2)

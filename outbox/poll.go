@@ -189,7 +189,7 @@ func (e *Engine) ask(r *round, due []*look) {
 			}
 		}
 	})
-	r.each(e, e.sql.fetch, fetches, func(k *look) []value.Value { return ofInts([]int64{k.hint, k.lane.lease.epoch}) }, []param{{value: limit}}, func(row []value.Value) {
+	r.each(e, e.sql.fetch, fetches, func(k *look) []value.Value { return ofInts([]int64{k.hint}) }, []param{{value: limit}}, func(row []value.Value) {
 		k, m := delivered(row)
 		k.fetched = append(k.fetched, m)
 	})
@@ -219,6 +219,10 @@ func (e *Engine) ask(r *round, due []*look) {
 		m.Failures, m.deaths, m.noted = int(row[9].Int()), int(row[10].Int()), true
 		id := laneID{k.lane.dest.id, k.lane.number}
 		r.dues[id] = append(r.dues[id], m)
+	})
+	// Each of these has a snapshot of its own. What is still this process's after the last one was so for all.
+	r.each(e, e.sql.ours, r.looks, func(k *look) []value.Value { return ofInts([]int64{k.lane.lease.epoch}) }, nil, func(row []value.Value) {
+		r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].ours = true
 	})
 }
 
@@ -298,7 +302,7 @@ func (r *round) over(e *Engine, q *query, rows [][]value.Value, rest []param, ro
 
 // bounds is from where to where a sweep goes.
 func (k *look) bounds() []value.Value {
-	return ofInts([]int64{k.floor, k.hint, k.lane.lease.epoch, k.settled})
+	return ofInts([]int64{k.floor, k.hint, k.settled})
 }
 
 // sweep adds the sweeps: what is known is not asked for again.
@@ -311,7 +315,7 @@ func (r *round) scan(e *Engine, held []int64, limit value.Value, row func([]valu
 	var rows [][]value.Value
 	for _, k := range r.looks {
 		for _, s := range k.scans {
-			rows = append(rows, append(k.lane.address(), value.OfText(s.topic), value.OfInt(s.after), value.OfInt(k.hint), value.OfInt(k.lane.lease.epoch)))
+			rows = append(rows, append(k.lane.address(), value.OfText(s.topic), value.OfInt(s.after), value.OfInt(k.hint)))
 		}
 	}
 	r.over(e, e.sql.scan, rows, []param{{list: ofInts(held)}, {value: limit}}, row)
@@ -322,7 +326,7 @@ func (r *round) sweepPast(e *Engine, looks []*look, limit value.Value, row func(
 	for _, k := range looks {
 		args := append(k.lane.address(), k.bounds()...)
 		args = append(args, value.Value{}, value.Value{}, value.Value{}, limit)
-		lists := [][]value.Value{nil, nil, nil, nil, nil, nil, ofInts(k.known), ofTexts(k.topics), ofTexts(k.keys), nil}
+		lists := [][]value.Value{nil, nil, nil, nil, nil, ofInts(k.known), ofTexts(k.topics), ofTexts(k.keys), nil}
 		r.add(e.sql.sweepPast.lists(lists, args...), row)
 	}
 }
@@ -349,7 +353,7 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 		if l.lost {
 			continue
 		}
-		if err != nil {
+		if err != nil || !k.ours {
 			l.fail(k)
 			l.due = now.Add(e.timing.due)
 			continue

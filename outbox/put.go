@@ -151,10 +151,11 @@ func refuse(op, format string, args ...any) error {
 type immediate struct {
 	once            sync.Once
 	lock, one, many *query
+	current         *query // nil where that is sure
 	dropped         func(n int64, topics ...string)
 }
 
-var _ session.Writer = (*immediate)(nil)
+var _ session.SnapshotWriter = (*immediate)(nil)
 
 func (w *immediate) prepare(d dialect.Dialect) {
 	const insert = "INSERT INTO urutu_message (dest, lane, " + content + ") SELECT s.dest, (?1 * s.lanes) >> 10, ?1, ?2, ?3, ?4, ?5, ?6, ?7" +
@@ -176,6 +177,10 @@ func (w *immediate) prepare(d dialect.Dialect) {
 		" WHERE pg_current_xact_id() IS NOT NULL ORDER BY v.n, s.dest", contentTypes)
 	w.lock = prepare(d, "lock urutu_message", "SELECT count(pg_advisory_xact_lock(?1, slot)) FROM unnest(?2) AS slot",
 		types(tDest, tDest), tInt)
+	// A transaction with one snapshot may have seen lanes that are others by now. This fails then, and holds them after the
+	// insertion, for which [Relane] waits.
+	w.current = prepare(d, "lock urutu_message_subscription",
+		"SELECT count(*) FROM (SELECT 1 FROM urutu_message_subscription WHERE topic = ANY (?1) FOR SHARE) s", types(tText), tInt)
 }
 
 // lockSpace is the first half of the advisory locks that order the messages of a slot.
@@ -195,15 +200,26 @@ func (w *immediate) Statements(d dialect.Dialect, values []value.Value) []sessio
 		st = w.many.batch(values)
 	}
 	return append(list, session.Written{Statement: st, Done: func(affected int64) {
-		if affected >= n {
-			return
+		if affected < n {
+			w.dropped(n-affected, topicsOf(values)...)
 		}
-		var topics []string
-		for i := 2; i < len(values); i += len(contentTypes) {
-			topics = append(topics, values[i].Str())
-		}
-		w.dropped(n-affected, topics...)
 	}})
+}
+
+// Current implements session.SnapshotWriter.
+func (w *immediate) Current(_ dialect.Dialect, values []value.Value) []session.Written {
+	if w.current == nil {
+		return nil
+	}
+	return []session.Written{{Statement: w.current.lists([][]value.Value{ofTexts(topicsOf(values))}, value.Value{})}}
+}
+
+// topicsOf returns the topic of each message.
+func topicsOf(values []value.Value) (topics []string) {
+	for i := 2; i < len(values); i += len(contentTypes) {
+		topics = append(topics, values[i].Str())
+	}
+	return topics
 }
 
 // slots returns the slots of the messages with keys, in order, each once.

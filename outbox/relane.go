@@ -33,8 +33,10 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 	x := &exchange{}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	if !h.ordered {
-		// Whoever publishes has read the number of lanes: those are waited for, and the others wait for this.
-		x.add(prepare(d, "lock urutu_message", "LOCK TABLE urutu_message IN SHARE ROW EXCLUSIVE MODE", nil).with(), nil)
+		// Whoever publishes has read the number of lanes, and whoever notes a failure in which of them the message is: those are
+		// waited for, and the others wait for this, as do those who take lanes.
+		x.add(prepare(d, "lock urutu_message", "LOCK TABLE urutu_message IN EXCLUSIVE MODE", nil).with(), nil)
+		x.add(prepare(d, "lock urutu_message_lane", "LOCK TABLE urutu_message_lane IN SHARE ROW EXCLUSIVE MODE", nil).with(), nil)
 	}
 	name, n := value.OfText(destination), value.OfInt(int64(lanes))
 	const dest = "(SELECT id FROM urutu_message_destination WHERE name = ?1)"
@@ -47,11 +49,10 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 	one("DELETE FROM urutu_message_retry WHERE dest = " + dest + " AND NOT EXISTS (SELECT 1 FROM " + message + ")")
 	both("UPDATE urutu_message_retry SET lane = (SELECT (m.slot * ?2) >> 10 FROM " + message + ") WHERE dest = " + dest)
 	both("UPDATE urutu_message SET lane = (slot * ?2) >> 10 WHERE dest = " + dest)
-	// No lane gets an epoch that one of its number had: whoever had that would take it for the same. What goes leaves its
-	// epoch to those that stay, and what comes begins with the highest. The first update also waits for those who are taking
-	// lanes.
-	one("UPDATE urutu_message_lane SET owner = NULL, epoch = epoch + 1, lease_until = 0, deaths = 0, doubt = 0 WHERE dest = " + dest)
-	one("UPDATE urutu_message_lane SET epoch = (SELECT max(l.epoch) FROM urutu_message_lane l WHERE l.dest = " + dest + ") WHERE dest = " + dest)
+	// No lane gets an epoch that one of its number had: whoever had that would take it for the same. So those that stay get
+	// one above all, also of those that go, and those that come begin with it.
+	one("UPDATE urutu_message_lane SET owner = NULL, epoch = (SELECT max(l.epoch) + 1 FROM urutu_message_lane l WHERE l.dest = " + dest + ")," +
+		" lease_until = 0, deaths = 0, doubt = 0 WHERE dest = " + dest)
 	both("DELETE FROM urutu_message_lane WHERE lane >= ?2 AND dest = " + dest)
 	x.add(registerLanes(d).with(name), nil)
 	if err := h.db.Run(session.On(ctx, h.name), op, driver.Write, &x.Script, x); err != nil {

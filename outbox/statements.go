@@ -13,8 +13,8 @@ import (
 type statements struct {
 	arrays bool // a statement takes any number of lanes
 
-	fetch, sweep, horizon, blocked, due, later *query
-	scan, sweepPast                            *query // of what was left of a topic, and around it
+	fetch, sweep, horizon, blocked, due, later, ours *query
+	scan, sweepPast                                  *query // of what was left of a topic, and around it
 
 	beat, renew, lanes, workers, claim, release, depart, bury *query
 
@@ -43,9 +43,6 @@ const (
 	waits = " (" + noted +
 		" OR m.key IS NOT NULL AND EXISTS (SELECT 1 FROM urutu_message_retry r" +
 		" WHERE r.dest = m.dest AND r.lane = m.lane AND r.key = m.key AND r.id < m.id))"
-	// fenced is the condition that nobody else has the lane, nor has its number of lanes changed, as far as the same snapshot
-	// shows: what came into it from other lanes may belong before what was seen of it.
-	fenced  = " AND (SELECT l.epoch FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2) = "
 	retried = " FROM urutu_message_retry r JOIN urutu_message m ON" + itself
 	itself  = " m.dest = r.dest AND m.lane = r.lane AND m.id = r.id"
 )
@@ -54,54 +51,60 @@ const (
 // parked, or of a topic that has no room.
 const window = 10_000
 
-// windowed renders the sweep of a lane for what matches, from ?3 to ?4. Where the window ends before that, which is before ?6
+// windowed renders the sweep of a lane for what matches, from ?3 to ?4. Where the window ends before that, which is before ?5
 // only, a row without a message says where.
 func windowed(match, limit string) string {
-	return "WITH w AS (SELECT coalesce((SELECT m.id FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id < ?6" +
+	return "WITH w AS (SELECT coalesce((SELECT m.id FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id < ?5" +
 		" ORDER BY m.id LIMIT 1 OFFSET " + strconv.Itoa(window-1) + "), ?4) AS upto) SELECT * FROM (" +
 		"SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= (SELECT upto FROM w)" +
-		fenced + "?5 AND " + match + " AND NOT" + waits + " ORDER BY m.id LIMIT " + limit +
+		" AND " + match + " AND NOT" + waits + " ORDER BY m.id LIMIT " + limit +
 		") m UNION ALL SELECT ?1, ?2, upto, NULL, NULL, NULL, NULL, NULL, NULL FROM w WHERE upto < ?4"
 }
 
 func (s *statements) reading(d dialect.Dialect) {
 	fetch := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3" +
-		fenced + "?4 AND NOT" + noted + " ORDER BY m.id LIMIT ?5"
-	sweep := windowed("m.id NOT IN (SELECT value FROM json_each(?7))", "?8")
+		" AND NOT" + noted + " ORDER BY m.id LIMIT ?4"
+	sweep := windowed("m.id NOT IN (SELECT value FROM json_each(?6))", "?7")
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
 	due := "SELECT " + messageColumns + ", r.attempts, r.deaths" + retried +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= " + now(d) +
 		" AND r.dest || ' ' || r.topic NOT IN (SELECT value FROM json_each(?3)) ORDER BY r.next_at, r.id LIMIT ?4"
 	scan := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.topic = ?3 AND m.id > ?4 AND m.id <= ?5" +
-		fenced + "?6 AND m.id NOT IN (SELECT value FROM json_each(?7)) AND NOT" + waits + " ORDER BY m.id LIMIT ?8"
-	past := windowed("m.id NOT IN (SELECT value FROM json_each(?7)) AND (m.id > ?6 OR m.topic NOT IN (SELECT value FROM json_each(?8))"+
-		" OR m.key IN (SELECT value FROM json_each(?9)))", "?10")
+		" AND m.id NOT IN (SELECT value FROM json_each(?6)) AND NOT" + waits + " ORDER BY m.id LIMIT ?7"
+	past := windowed("m.id NOT IN (SELECT value FROM json_each(?6)) AND (m.id > ?5 OR m.topic NOT IN (SELECT value FROM json_each(?7))"+
+		" OR m.key IN (SELECT value FROM json_each(?8)))", "?9")
 	later := "SELECT r.dest, r.lane, " + until(d, "min(r.next_at)") + " FROM urutu_message_retry r" +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at > " + now(d) + " GROUP BY r.dest, r.lane"
+	// Nobody else has had the lane in between, nor was anything put into it from other lanes, which may belong before what was
+	// seen of it: an epoch never comes back.
+	ours := "SELECT l.dest, l.lane FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.epoch = ?3"
 	if s.arrays {
 		each := func(from, columns, text string) string {
 			text = strings.NewReplacer("?1", "h.dest", "?2", "h.lane").Replace(text)
 			return "SELECT m.* FROM unnest(" + from + ") AS h(" + columns + ") CROSS JOIN LATERAL (" + text + ") m"
 		}
-		fetch = each("?1, ?2, ?3, ?4", "dest, lane, hint, epoch", strings.NewReplacer("?3", "h.hint", "?4", "h.epoch").Replace(fetch))
-		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.epoch", "?6", "h.settled",
-			"NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)").Replace(sweep)
-		sweep = each("?1, ?2, ?3, ?4, ?5, ?6", "dest, lane, floor, hint, epoch, settled", sweep)
-		scan = strings.NewReplacer("?3", "h.topic", "?4", "h.after", "?5", "h.hint", "?6", "h.epoch", "NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)").Replace(scan)
-		scan = each("?1, ?2, ?3, ?4, ?5, ?6", "dest, lane, topic, after, hint, epoch", scan)
-		past = strings.NewReplacer("NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)", "NOT IN (SELECT value FROM json_each(?8))", "<> ALL (?8)",
-			"IN (SELECT value FROM json_each(?9))", "= ANY (?9)").Replace(past)
+		fetch = each("?1, ?2, ?3", "dest, lane, hint", strings.Replace(fetch, "?3", "h.hint", 1))
+		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.settled",
+			"NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(sweep)
+		sweep = each("?1, ?2, ?3, ?4, ?5", "dest, lane, floor, hint, settled", sweep)
+		scan = strings.NewReplacer("?3", "h.topic", "?4", "h.after", "?5", "h.hint", "NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(scan)
+		scan = each("?1, ?2, ?3, ?4, ?5", "dest, lane, topic, after, hint", scan)
+		past = strings.NewReplacer("NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)", "NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)",
+			"IN (SELECT value FROM json_each(?8))", "= ANY (?8)").Replace(past)
+		ours = "SELECT h.dest, h.lane FROM unnest(?1, ?2, ?3) AS h(dest, lane, epoch)" +
+			" WHERE (SELECT l.epoch FROM urutu_message_lane l WHERE l.dest = h.dest AND l.lane = h.lane) = h.epoch"
 		blocked = each("?1, ?2", "dest, lane", blocked)
 		// Each message is looked up by the whole key: a planner that knows of no messages joins whole lanes.
 		due = strings.Replace(due, " JOIN urutu_message m ON"+itself, " CROSS JOIN LATERAL (SELECT * FROM urutu_message m WHERE"+itself+" OFFSET 0) m", 1)
 		due = strings.Replace(due, "NOT IN (SELECT value FROM json_each(?3))", "<> ALL (?3)", 1)
 		due, later = each("?1, ?2", "dest, lane", due), each("?1, ?2", "dest, lane", later)
 	}
-	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt, tInt), messageTypes...)
-	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt, tInt), messageTypes...)
-	s.scan = prepare(d, "scan urutu_message", scan, types(tDest, tSmall, tText, tInt, tInt, tInt, tInt, tInt), messageTypes...)
-	s.sweepPast = prepare(d, "sweep urutu_message", past, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt, tText, tText, tInt), messageTypes...)
+	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt), messageTypes...)
+	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt), messageTypes...)
+	s.scan = prepare(d, "scan urutu_message", scan, types(tDest, tSmall, tText, tInt, tInt, tInt, tInt), messageTypes...)
+	s.sweepPast = prepare(d, "sweep urutu_message", past, types(tDest, tSmall, tInt, tInt, tInt, tInt, tText, tText, tInt), messageTypes...)
 	s.blocked = prepare(d, "select urutu_message_retry", blocked, types(tDest, tSmall), tDest, tSmall, tText)
+	s.ours = prepare(d, "select urutu_message_lane", ours, types(tDest, tSmall, tInt), tDest, tSmall)
 	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tText, tInt),
 		append(messageTypes[:len(messageTypes):len(messageTypes)], tDest, tDest)...)
 	s.later = prepare(d, "select urutu_message_retry", later, types(tDest, tSmall), tDest, tSmall, tInt)

@@ -12,6 +12,7 @@ import (
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/scope"
 	"github.com/urutu-go/urutu/session/driver"
+	"github.com/urutu-go/urutu/uow"
 	"github.com/urutu-go/urutu/value"
 )
 
@@ -21,6 +22,14 @@ type Writer interface {
 	// Statements returns what writes the rows: all that were staged for it since the last commit, in their order, with
 	// the values of each call of [StageFor] after those of the one before.
 	Statements(d dialect.Dialect, values []value.Value) []Written
+}
+
+// SnapshotWriter is a [Writer] whose statements read what may have changed since a transaction's snapshot was taken.
+type SnapshotWriter interface {
+	Writer
+	// Current returns what follows the statements where all of a transaction's have one snapshot, with REPEATABLE READ and
+	// SERIALIZABLE: it fails where what they have read is not current any more. Its values are those of the statements.
+	Current(d dialect.Dialect, values []value.Value) []Written
 }
 
 // Written is one statement of a [Writer].
@@ -66,10 +75,17 @@ func (s *Session) emitWriters(b *burst) {
 					values = append(values, more.Values...)
 				}
 			}
-			for _, w := range r.by.Statements(s.conn.d, values) {
-				b.add(w.Statement, writtenSink{w.Done, w.Table})
+			b.addWritten(r.by.Statements(s.conn.d, values))
+			if w, ok := r.by.(SnapshotWriter); ok && s.opts.Isolation > uow.ReadCommitted {
+				b.addWritten(w.Current(s.conn.d, values))
 			}
 		}
+	}
+}
+
+func (b *burst) addWritten(list []Written) {
+	for _, w := range list {
+		b.add(w.Statement, writtenSink{w.Done, w.Table})
 	}
 }
 
