@@ -61,9 +61,7 @@ func TestDelayedMessagesWakeTheEngine(t *testing.T) {
 			want("first")
 			want("second")
 			if d == urututest.InPostgres {
-				for !e.listening.Load() {
-					time.Sleep(time.Millisecond)
-				}
+				await(t, "it listens", e.listening.Load)
 				send(other, "from elsewhere", 100*time.Millisecond)
 				want("from elsewhere")
 			}

@@ -8,7 +8,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
 	"strconv"
+	"sync"
 
 	"github.com/urutu-go/urutu/fault"
 )
@@ -20,7 +22,7 @@ const MinCursorKey = 32
 // are derived from secrets. It is safe for concurrent use.
 type CursorKeys struct {
 	seals  []cipher.AEAD // the first one seals, all open
-	nonces []byte        // the key of the first one's nonces
+	nonces sync.Pool     // a hash.Hash keyed for the first one's nonces
 	random bool
 }
 
@@ -42,7 +44,7 @@ func NewCursorKeys(secrets ...string) (*CursorKeys, error) {
 			return nil, fault.Wrap(fault.Internal, "query.NewCursorKeys", err)
 		}
 		if i == 0 {
-			k.nonces = nonces
+			k.nonces.New = func() any { return hmac.New(sha256.New, nonces) }
 		}
 		k.seals = append(k.seals, seal)
 	}
@@ -72,12 +74,14 @@ const cursorVersion = 1
 // seal returns the cursor for a place. The nonce is made of what is sealed, so that one place has one cursor, whose
 // page has one representation; and no two places share a nonce.
 func (k *CursorKeys) seal(p *place) string {
-	plain := p.encode(nil)
-	mac := hmac.New(sha256.New, k.nonces)
+	plain := p.encode(make([]byte, 0, 64))
+	mac := k.nonces.Get().(hash.Hash)
+	mac.Reset()
 	mac.Write(plain)
 	seal := k.seals[0]
-	out := append(make([]byte, 0, 1+seal.NonceSize()+len(plain)+seal.Overhead()), cursorVersion)
-	out = append(out, mac.Sum(nil)[:seal.NonceSize()]...)
+	out := append(make([]byte, 0, 1+sha256.Size+len(plain)+seal.Overhead()), cursorVersion)
+	out = mac.Sum(out)[:1+seal.NonceSize()]
+	k.nonces.Put(mac)
 	out = seal.Seal(out, out[1:], plain, out[:1])
 	return base64.RawURLEncoding.EncodeToString(out)
 }

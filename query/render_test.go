@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -160,7 +161,7 @@ func TestPageRequestBounds(t *testing.T) {
 		{query.PageRequest{PageSize: 201}, "page_size", 0},
 		{query.PageRequest{PageSize: -1}, "page_size", 0},
 		{query.PageRequest{Page: -1}, "page", 0},
-		{query.PageRequest{Page: 1 << 62, PageSize: 100}, "page", 0},
+		{query.PageRequest{Page: math.MaxInt, PageSize: 100}, "page", 0},
 	} {
 		got, err := c.in.Normalize()
 		fields := fault.FieldsOf(err)
@@ -208,6 +209,7 @@ func TestPagesAreOrderedByTheKeyInTheDirectionOfTheLastLevel(t *testing.T) {
 		"no order":     {nil, `ORDER BY "id" LIMIT`},
 		"up":           {[]query.Clause{query.Desc(&p.Age), query.Asc(&p.Name)}, `ORDER BY "age" DESC, "name", "id" LIMIT`},
 		"down":         {[]query.Clause{query.Asc(&p.Name), query.Desc(&p.Age)}, `ORDER BY "name", "age" DESC, "id" DESC LIMIT`},
+		"twice":        {[]query.Clause{query.Desc(&p.Age), query.Asc(&p.Age)}, `ORDER BY "age" DESC, "age", "id" DESC LIMIT`},
 		"down, a peek": {[]query.Clause{query.CountHasNext, query.Desc(&p.Age)}, `ORDER BY "age" DESC, "id" DESC LIMIT`},
 	} {
 		q := query.Compile(m, c.clauses...)

@@ -3,7 +3,6 @@ package query
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 
 	"github.com/urutu-go/urutu/value"
 )
@@ -33,19 +32,19 @@ func (v *varying) render(r *renderer) error {
 	return err
 }
 
-// fingerprint is a hash of what a query says.
-type fingerprint struct{ hash.Hash }
+// fingerprint is what a query says, to be hashed.
+type fingerprint []byte
 
-func newPrint() fingerprint { return fingerprint{sha256.New()} }
+func newPrint() fingerprint { return make(fingerprint, 0, 512) }
 
-func (p fingerprint) text(s string) {
+func (p *fingerprint) text(s string) {
 	p.number(len(s))
-	p.Write([]byte(s))
+	*p = append(*p, s...)
 }
 
-func (p fingerprint) number(n int) { p.Write(binary.AppendVarint(nil, int64(n))) }
+func (p *fingerprint) number(n int) { *p = binary.AppendVarint(*p, int64(n)) }
 
-func (p fingerprint) flag(set bool) {
+func (p *fingerprint) flag(set bool) {
 	if set {
 		p.number(1)
 	} else {
@@ -53,14 +52,15 @@ func (p fingerprint) flag(set bool) {
 	}
 }
 
-func (p fingerprint) value(v *value.Value) {
-	b := appendValue(nil, v)
+func (p *fingerprint) value(v *value.Value) {
+	var scratch [64]byte
+	b := appendValue(scratch[:0], v)
 	p.number(len(b))
-	p.Write(b)
+	*p = append(*p, b...)
 }
 
 // rendered adds what was rendered: its text, and the arguments that do not vary.
-func (p fingerprint) rendered(r *renderer) {
+func (p *fingerprint) rendered(r *renderer) {
 	p.text(r.b.String())
 	for i := range r.args {
 		if r.varies[i] {
@@ -77,7 +77,11 @@ func (p fingerprint) rendered(r *renderer) {
 	}
 }
 
-func (p fingerprint) sum() uint64 { return binary.BigEndian.Uint64(p.Sum(nil)) }
+// sum is the hash.
+func (p fingerprint) sum() uint64 {
+	hash := sha256.Sum256(p)
+	return binary.BigEndian.Uint64(hash[:])
+}
 
 // filterPrint returns the print of the predicates, where nothing else is rendered yet.
 func (r *renderer) filterPrint() uint64 {

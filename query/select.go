@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urutu-go/urutu/dialect"
@@ -103,6 +104,9 @@ func (q *Select) Limit(n int) {
 	}
 }
 
+// Most returns the greatest number of rows, or -1 where there is none.
+func (q *Select) Most() int { return q.limit }
+
 // Part makes the query that of a part of its rows, in an order that the primary key makes complete, in the direction of its
 // last level: so one index serves it and pages by a cursor alike. Where it peeks, it has a row more.
 func (q *Select) Part(w Window) {
@@ -113,8 +117,19 @@ func (q *Select) Part(w Window) {
 	if q.shape != nil {
 		q.orderByResult()
 	} else {
-		q.orderByKey(len(q.order) > 0 && q.order[len(q.order)-1].desc)
+		q.orderByKey(q.endsDesc())
 	}
+}
+
+// endsDesc reports whether the last level of the order is descending. A column that comes a second time makes none.
+func (q *Select) endsDesc() bool {
+	for i, s := range slices.Backward(q.order) {
+		again := func(before Sort) bool { return before.n == nil && before.col == s.col }
+		if s.n != nil || !slices.ContainsFunc(q.order[:i], again) {
+			return s.desc
+		}
+	}
+	return false
 }
 
 // orderByKey orders the query by the primary key, behind the orders that it has.

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	mathbits "math/bits"
 	"math/rand/v2"
+	"slices"
 	"unsafe"
 )
 
@@ -42,6 +43,8 @@ func (x *byPtr) remove(e *entry) {
 	x.entered.remove(e)
 }
 
+func (x *byPtr) expect(n int) { x.late = slices.Grow(x.late, n) }
+
 func (x *byPtr) enter() {
 	for _, e := range x.late {
 		x.entered.put(e)
@@ -72,7 +75,7 @@ func (x *index[K, N]) slot(k K) int {
 // put enters an entry, in place of another one of its name.
 func (x *index[K, N]) put(e *entry) {
 	if 4*x.n >= 3*len(x.slots) {
-		x.grow()
+		x.grow(4 * len(x.slots))
 	}
 	var by N
 	i := x.slot(by.name(e))
@@ -82,10 +85,21 @@ func (x *index[K, N]) put(e *entry) {
 	x.slots[i] = e
 }
 
-func (x *index[K, N]) grow() {
+// expect makes room for n more entries.
+func (x *index[K, N]) expect(n int) {
+	slots := len(x.slots)
+	for 3*slots < 4*(x.n+n) {
+		slots = max(8, 2*slots)
+	}
+	if slots > len(x.slots) {
+		x.grow(slots)
+	}
+}
+
+func (x *index[K, N]) grow(slots int) {
 	var by N
 	old := x.slots
-	x.slots = make([]*entry, max(8, 4*len(old)))
+	x.slots = make([]*entry, max(8, slots))
 	for _, e := range old {
 		if e != nil {
 			x.slots[x.slot(by.name(e))] = e

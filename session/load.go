@@ -18,6 +18,8 @@ type loader struct {
 	populate  bool // overwrite what the session has
 	renew     bool // the same where nothing unflushed is lost
 	untracked bool
+	most      int           // how many rows there can be; -1 for any number
+	made      int           // objects
 	key       []value.Value // scratch
 	found     func(obj any, e *entry)
 }
@@ -39,6 +41,7 @@ func (l *loader) row(cells []value.Value) error {
 	e := l.s.byID.get(id)
 	switch {
 	case e == nil:
+		l.makeRoom()
 		base, obj := l.x.New()
 		e = l.s.entry(l.x, base)
 		e.state, e.known, e.id = Persistent, true, id
@@ -56,6 +59,20 @@ func (l *loader) row(cells []value.Value) error {
 	}
 	l.found(e.object(), e)
 	return nil
+}
+
+const (
+	// fewObjects is how many objects come before the others are expected that there can be: often there are no more.
+	fewObjects = 1
+	// maxExpected is how many are expected at most.
+	maxExpected = 64
+)
+
+// makeRoom prepares for the objects that are still to come, in as few pieces of memory as can be.
+func (l *loader) makeRoom() {
+	if l.made++; l.made == fewObjects+1 && l.most > l.made {
+		l.s.expect(l.x, min(l.most, maxExpected)-fewObjects)
+	}
 }
 
 // overwrite replaces what the session has of a row. A relation whose key is another one now is not loaded any more.

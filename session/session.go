@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -260,6 +261,18 @@ func (s *Session) track(e *entry) {
 	if e.state == Persistent {
 		s.reads(e)
 	}
+}
+
+// expect makes room for n more objects that are read.
+func (s *Session) expect(x *meta, n int) {
+	s.objects.expect(n)
+	s.kept.words.expect(n * x.layout.words)
+	s.kept.texts.expect(n * x.layout.texts)
+	s.entries = slices.Grow(s.entries, n)
+	s.byID.expect(n)
+	s.tracked.Lock()
+	s.byPtr.expect(n)
+	s.tracked.Unlock()
 }
 
 // untrack makes it forget one. Its place in the list is given back by sweep.

@@ -24,6 +24,14 @@ func (s *slab[T]) take(n int) []T {
 	return taken
 }
 
+// expect has the next n zero Ts come from one piece.
+func (s *slab[T]) expect(n int) {
+	if len(s.free) < n {
+		s.size = max(s.size, n)
+		s.free = make([]T, s.size)
+	}
+}
+
 // pieces hands out values of T that all go at once, so that their memory can be used again.
 type pieces[T any] struct {
 	pieces [][]T
