@@ -25,12 +25,8 @@ func (o *Operator) Skip(ctx context.Context, f Filter) (n int, err error) {
 	return o.change(ctx, "outbox.Skip", "an operator skips messages", f, deleteSkipped)
 }
 
-const (
-	// changePage is how many messages are changed in one transaction, at most.
-	changePage = 500
-	// changeTries is how often a transaction is tried that collides with the workers'.
-	changeTries = 5
-)
+// changePage is how many messages are changed in one transaction, at most.
+const changePage = 500
 
 // alteration renders what becomes of some messages of a lane. One of its statements returns their numbers. It puts touch,
 // which tells the lane's owner to look again, where it locks as workers do: the message, its lane, what was noted about it.
@@ -99,17 +95,12 @@ func (o *Operator) alter(ctx context.Context, op string, lane []found, f Filter,
 	script := &driver.Script{Begin: &driver.TxOptions{}, End: driver.Commit}
 	script.Statements = alter(d, p, ids, f, touch.with(value.OfInt(int64(p.dest)), value.OfInt(int64(p.lane))))
 	take := func(row []value.Value) { changed = append(changed, row[0].Int()) }
-	for try := 1; ; try++ {
+	err = colliding(func() error {
 		changed = nil
-		err = o.db.Run(ctx, op, driver.Write, script, collect{take, take})
-		if err == nil {
-			slices.Sort(changed)
-			return changed, nil
-		}
-		if try == changeTries || !fault.IsRetryable(err) {
-			return nil, err
-		}
-	}
+		return o.db.Run(ctx, op, driver.Write, script, collect{take, take})
+	})
+	slices.Sort(changed)
+	return changed, err
 }
 
 // inLane appends that the rows are those of a lane with these numbers.

@@ -127,15 +127,10 @@ func (o *Operator) alterDelayed(ctx context.Context, op string, list []awaited, 
 	for _, m := range list {
 		x.add(alter(d, m.id, f), func(row []value.Value) { changed = append(changed, row[0].Int()) })
 	}
-	for try := 1; ; try++ {
+	err = colliding(func() error {
 		changed = nil
-		err = o.db.Run(ctx, op, driver.Write, &x.Script, x)
-		if err == nil {
-			slices.Sort(changed)
-			return changed, nil
-		}
-		if try == changeTries || !fault.IsRetryable(err) {
-			return nil, err
-		}
-	}
+		return o.db.Run(ctx, op, driver.Write, &x.Script, x)
+	})
+	slices.Sort(changed)
+	return changed, err
 }

@@ -55,7 +55,8 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 		" lease_until = 0, deaths = 0, doubt = 0 WHERE dest = " + dest)
 	both("DELETE FROM urutu_message_lane WHERE lane >= ?2 AND dest = " + dest)
 	x.add(registerLanes(d).with(name), nil)
-	if err := h.db.Run(session.On(ctx, h.name), op, driver.Write, &x.Script, x); err != nil {
+	ctx = session.On(ctx, h.name)
+	if err := colliding(func() error { return h.db.Run(ctx, op, driver.Write, &x.Script, x) }); err != nil {
 		return err
 	}
 	if found == 0 {

@@ -135,7 +135,7 @@ func (e *Engine) arrived(d *destination, list []*Delivery) {
 		x.add(e.sql.forget.lists(st.Lists, st.Args...), nil)
 	}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
-	err := e.db.Run(e.ctx, "outbox.Delete", driver.Write, &x.Script, x)
+	err := colliding(func() error { return e.db.Run(e.ctx, "outbox.Delete", driver.Write, &x.Script, x) })
 	w.over()
 	for _, m := range list {
 		w.add(m, e.settle(m, err), err)

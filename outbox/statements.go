@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/urutu-go/urutu/dialect"
+	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/value"
 )
@@ -196,6 +197,16 @@ func (s *statements) writing(d dialect.Dialect) {
 	s.moved = prepare(d, "delete urutu_message_delayed", "DELETE FROM urutu_message_delayed INDEXED BY urutu_message_delayed_due"+
 		" WHERE dest = ?1 AND deliver_at <= ?3 AND id IN"+
 		" (SELECT id FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?3 ORDER BY deliver_at, id LIMIT ?2)", types(tDest, tInt, tTime))
+}
+
+// colliding runs a transaction that may collide with others, which is tried a few times.
+func colliding(run func() error) (err error) {
+	for range 5 {
+		if err = run(); !fault.IsRetryable(err) {
+			break
+		}
+	}
+	return err
 }
 
 // exchange is a script under construction, and what takes its results.
