@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -86,7 +87,11 @@ func (e *Engine) renew(ctx context.Context) error {
 	lease := value.OfInt(e.timing.lease.Microseconds())
 	for _, d := range e.dests {
 		dest, owner := value.OfInt(int64(d.id)), value.OfUUID(e.owner)
-		x.add(e.sql.beat.with(dest, owner, lease), nil)
+		if e.intake.Err() != nil { // its lanes are for others, but for those of which something is in hand
+			x.add(e.sql.depart.with(dest, owner), nil)
+		} else {
+			x.add(e.sql.beat.with(dest, owner, lease), nil)
+		}
 		x.add(e.sql.renew.with(dest, owner, lease), nil)
 		x.add(e.sql.bury.with(dest), nil)
 	}
@@ -141,11 +146,14 @@ func (e *Engine) review(d *destination, v *view, sent time.Time, renewed bool) (
 	e.loseMissing(d, v)
 	workers := max(v.workers, 1)
 	share := (len(v.rows) + workers - 1) / workers
-	e.shed(d, mine-share)
 	if e.intake.Err() != nil {
+		e.shed(d, len(d.lanes))
 		return nil
 	}
-	return append(again, claims[:min(len(claims), max(share-mine, 0))]...)
+	e.shed(d, mine-share)
+	claims = append(again, claims[:min(len(claims), max(share-mine, 0))]...)
+	slices.SortFunc(claims, func(a, b laneRow) int { return cmp.Compare(a.number, b.number) }) // as others lock them
+	return claims
 }
 
 // loseMissing gives up lanes that are no more, since their number has become smaller.
@@ -288,8 +296,9 @@ func (e *Engine) giveBack(ctx context.Context) error {
 
 const purgeLimit = 1000
 
-// purge forgets messages that came from elsewhere so long ago that nobody brings them again, a bounded number at a time.
-// Whoever has a destination's first lane does it.
+// purge forgets messages that came from elsewhere so long ago that nobody brings them again, a bounded number at a time:
+// whoever has a destination's first lane does it. And it forgets what was noted of messages that are gone, which holds back
+// those of their keys: each lane's owner does that.
 func (e *Engine) purge(ctx context.Context, now time.Time) {
 	x := &exchange{}
 	e.mu.Lock()
@@ -297,12 +306,15 @@ func (e *Engine) purge(ctx context.Context, now time.Time) {
 		if l := d.lanes[0]; l != nil && l.safe(now) {
 			x.add(e.home.inbox.purge.with(value.OfInt(int64(d.id)), value.OfInt(-e.timing.inbox.Microseconds()), value.OfInt(purgeLimit)), nil)
 		}
+		for _, l := range d.lanes {
+			x.add(e.sql.heal.with(value.OfInt(int64(d.id)), value.OfInt(int64(l.number))), nil)
+		}
 	}
 	e.mu.Unlock()
 	if len(x.Statements) == 0 {
 		return
 	}
 	if err := e.db.Run(ctx, "outbox.Purge", driver.Write, &x.Script, x); err != nil && ctx.Err() == nil {
-		e.logger.WarnContext(ctx, "the inbox could not be purged", "connection", e.name, "error", err)
+		e.logger.WarnContext(ctx, "what is over could not be purged", "connection", e.name, "error", err)
 	}
 }

@@ -53,7 +53,13 @@ func awaitedBy(t *testing.T, db *session.DB, n int) (ids []int64, move func(ctx 
 		}
 		next = after
 	}
-	return ids, func(ctx context.Context) error { return e.move(session.On(db.Context(ctx), ""), &round{}, e.dests) }, o
+	first := moving{destination: e.dests[0]}
+	urututest.Do(t, db, func(ctx context.Context) error {
+		return session.From(ctx).QueryRowContext(ctx, "SELECT epoch FROM urutu_message_lane WHERE lane = 0").Scan(&first.epoch)
+	})
+	return ids, func(ctx context.Context) error {
+		return e.move(session.On(db.Context(ctx), ""), &round{}, []moving{first})
+	}, o
 }
 
 // TestDelayedIsCanceledOrDelivered: operators cancel messages whose time has come while engines move them. Each is canceled

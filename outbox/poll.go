@@ -408,15 +408,21 @@ func (e *Engine) makeReady(d *destination, list ...*Delivery) {
 
 // moves returns the destinations whose waiting messages this process looks after, those whose first lane it has, and of
 // which one may be due: by the time of the first that was found the last time, or since others have come.
-func (e *Engine) moves(now time.Time) (list []*destination) {
+func (e *Engine) moves(now time.Time) (list []moving) {
 	others := e.later.Swap(false)
 	for _, d := range e.dests {
 		if l := d.lanes[0]; l != nil && l.safe(now) && (others || !now.Before(d.moveAt)) {
 			d.moveAt = now.Add(e.timing.due)
-			list = append(list, d)
+			list = append(list, moving{d, l.lease.epoch})
 		}
 	}
 	return list
+}
+
+// moving is a destination whose waiting messages are looked for, and the epoch of its first lane.
+type moving struct {
+	*destination
+	epoch int64
 }
 
 // moveLimit is how many waiting messages become ready in one transaction.
@@ -424,7 +430,7 @@ const moveLimit = 500
 
 // move gives messages whose time has come to their lanes. Nothing is lost where it stops: both sides of a move are one
 // transaction.
-func (e *Engine) move(ctx context.Context, r *round, dests []*destination) error {
+func (e *Engine) move(ctx context.Context, r *round, dests []moving) error {
 	x := &exchange{}
 	total := int64(0)
 	due := map[*destination]value.Value{}
@@ -435,9 +441,9 @@ func (e *Engine) move(ctx context.Context, r *round, dests []*destination) error
 	}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	for _, d := range dests {
-		args := []value.Value{value.OfInt(int64(d.id)), value.OfInt(moveLimit)}
+		args := []value.Value{value.OfInt(int64(d.id)), value.OfInt(moveLimit), value.OfInt(d.epoch)}
 		if e.sql.moved != nil {
-			args = append(args, due[d])
+			args = append(args, due[d.destination])
 		}
 		x.count(e.sql.move.with(args...), func(n int64) {
 			total += n
@@ -458,10 +464,10 @@ func (e *Engine) move(ctx context.Context, r *round, dests []*destination) error
 
 // findDue finds the destinations with a message whose time has come, and the time by which that is so: a database with one
 // writer is not taken for nothing.
-func (e *Engine) findDue(ctx context.Context, dests []*destination, due map[*destination]value.Value) error {
+func (e *Engine) findDue(ctx context.Context, dests []moving, due map[*destination]value.Value) error {
 	x := &exchange{}
 	for _, d := range dests {
-		x.add(e.sql.waiting.with(value.OfInt(int64(d.id))), func(row []value.Value) { due[d] = row[0] })
+		x.add(e.sql.waiting.with(value.OfInt(int64(d.id))), func(row []value.Value) { due[d.destination] = row[0] })
 		x.add(e.sql.upcoming.with(value.OfInt(int64(d.id))), d.moveIn)
 	}
 	return e.db.Run(ctx, "outbox.Move", driver.Read, &x.Script, x)

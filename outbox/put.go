@@ -151,15 +151,16 @@ func refuse(op, format string, args ...any) error {
 type immediate struct {
 	once            sync.Once
 	lock, one, many *query
-	current         *query // nil where that is sure
 	dropped         func(n int64, topics ...string)
 }
 
 var _ session.SnapshotWriter = (*immediate)(nil)
 
 func (w *immediate) prepare(d dialect.Dialect) {
-	const insert = "INSERT INTO urutu_message (dest, lane, " + content + ") SELECT s.dest, (?1 * s.lanes) >> 10, ?1, ?2, ?3, ?4, ?5, ?6, ?7" +
-		" FROM urutu_message_subscription s WHERE s.topic = ?3"
+	// The number of lanes is asked of the destination, where [Relane] changes it, whatever who subscribes meanwhile has read.
+	const destination = " JOIN urutu_message_destination n ON n.id = s.dest"
+	const insert = "INSERT INTO urutu_message (dest, lane, " + content + ") SELECT s.dest, (?1 * n.lanes) >> 10, ?1, ?2, ?3, ?4, ?5, ?6, ?7" +
+		" FROM urutu_message_subscription s" + destination + " WHERE s.topic = ?3"
 	if d.Features().OneWriter {
 		w.one = prepare(d, "insert urutu_message", insert+" ORDER BY s.dest", contentTypes)
 		w.many = w.one
@@ -168,19 +169,15 @@ func (w *immediate) prepare(d dialect.Dialect) {
 	// A transaction has its number before it draws one for a message, so that whoever reads can tell for how long it has
 	// to expect messages with lower numbers.
 	w.one = prepare(d, "insert urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+")"+
-		" SELECT s.dest, (?1::int * s.lanes) >> 10, ?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz"+
-		" FROM urutu_message_subscription s WHERE s.topic = ?3 AND pg_current_xact_id() IS NOT NULL ORDER BY s.dest", contentTypes)
+		" SELECT s.dest, (?1::int * n.lanes) >> 10, ?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz"+
+		" FROM urutu_message_subscription s"+destination+" WHERE s.topic = ?3 AND pg_current_xact_id() IS NOT NULL ORDER BY s.dest", contentTypes)
 	w.many = prepare(d, "insert urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+")"+
-		" SELECT s.dest, (v.slot::int * s.lanes) >> 10, v.slot, v.msg_id, v.topic, v.key, v.headers, v.payload, v.created_at"+
+		" SELECT s.dest, (v.slot::int * n.lanes) >> 10, v.slot, v.msg_id, v.topic, v.key, v.headers, v.payload, v.created_at"+
 		" FROM unnest(?1::smallint[], ?2::uuid[], ?3::text[], ?4::text[], ?5::bytea[], ?6::bytea[], ?7::timestamptz[])"+
-		" WITH ORDINALITY AS v("+content+", n) JOIN urutu_message_subscription s ON s.topic = v.topic"+
-		" WHERE pg_current_xact_id() IS NOT NULL ORDER BY v.n, s.dest", contentTypes)
+		" WITH ORDINALITY AS v("+content+", place) JOIN urutu_message_subscription s ON s.topic = v.topic"+destination+
+		" WHERE pg_current_xact_id() IS NOT NULL ORDER BY v.place, s.dest", contentTypes)
 	w.lock = prepare(d, "lock urutu_message", "SELECT count(pg_advisory_xact_lock(?1, slot)) FROM unnest(?2) AS slot",
 		types(tDest, tDest), tInt)
-	// A transaction with one snapshot may have seen lanes that are others by now. This fails then, and holds them after the
-	// insertion, for which [Relane] waits.
-	w.current = prepare(d, "lock urutu_message_subscription",
-		"SELECT count(*) FROM (SELECT 1 FROM urutu_message_subscription WHERE topic = ANY (?1) FOR SHARE) s", types(tText), tInt)
 }
 
 // lockSpace is the first half of the advisory locks that order the messages of a slot.
@@ -201,22 +198,30 @@ func (w *immediate) Statements(d dialect.Dialect, values []value.Value) []sessio
 	}
 	return append(list, session.Written{Statement: st, Done: func(affected int64) {
 		if affected < n {
-			w.dropped(n-affected, topicsOf(values)...)
+			w.dropped(n-affected, topicsOf(values, len(contentTypes))...)
 		}
 	}})
 }
 
 // Current implements session.SnapshotWriter.
-func (w *immediate) Current(_ dialect.Dialect, values []value.Value) []session.Written {
-	if w.current == nil {
-		return nil
-	}
-	return []session.Written{{Statement: w.current.lists([][]value.Value{ofTexts(topicsOf(values))}, value.Value{})}}
+func (w *immediate) Current(d dialect.Dialect, values []value.Value) []session.Written {
+	return current(d, topicsOf(values, len(contentTypes)))
 }
 
-// topicsOf returns the topic of each message.
-func topicsOf(values []value.Value) (topics []string) {
-	for i := 2; i < len(values); i += len(contentTypes) {
+// current renders that the subscriptions to some topics, and the numbers of lanes, are what a transaction with one snapshot
+// has seen, or fails. Who changes them waits then for its end: [Relane] does since messages were inserted before.
+func current(d dialect.Dialect, topics []string) []session.Written {
+	if d.Features().OneWriter {
+		return nil
+	}
+	q := prepare(d, "lock urutu_message_subscription", "SELECT count(*) FROM (SELECT 1 FROM urutu_message_subscription s"+
+		" JOIN urutu_message_destination n ON n.id = s.dest WHERE s.topic = ANY (?1) FOR SHARE) s", types(tText), tInt)
+	return []session.Written{{Statement: q.lists([][]value.Value{ofTexts(topics)}, value.Value{})}}
+}
+
+// topicsOf returns the topic of each message, of which every one has so many values.
+func topicsOf(values []value.Value, each int) (topics []string) {
+	for i := 2; i < len(values); i += each {
 		topics = append(topics, values[i].Str())
 	}
 	return topics
@@ -244,7 +249,7 @@ type delayed struct {
 	dropped func(n int64, topics ...string)
 }
 
-var _ session.Writer = (*delayed)(nil)
+var _ session.SnapshotWriter = (*delayed)(nil)
 
 var delayedTypes = append(slices.Clone(contentTypes), tTime, tText, tInt)
 
@@ -300,16 +305,22 @@ func (w *delayed) Statements(d dialect.Dialect, values []value.Value) []session.
 	return list
 }
 
-// announcement makes the destination and the subscription of a task.
+// Current implements session.SnapshotWriter.
+func (w *delayed) Current(d dialect.Dialect, values []value.Value) []session.Written {
+	return current(d, topicsOf(values, len(delayedTypes)))
+}
+
+// announcement makes the destination and the subscription of a task. Its lanes come with whoever handles it: a unit that
+// touched them would be in the way of those who renew them.
 type announcement struct {
 	once  sync.Once
-	query [3]*query
+	query [2]*query
 }
 
 var _ session.Writer = (*announcement)(nil)
 
 func (w *announcement) prepare(d dialect.Dialect) {
-	w.query = [3]*query{registerDestination(d), registerSubscription(d), registerLanes(d)}
+	w.query = [2]*query{registerDestination(d), registerSubscription(d)}
 }
 
 // Statements implements session.Writer.
@@ -319,7 +330,7 @@ func (w *announcement) Statements(d dialect.Dialect, values []value.Value) []ses
 	slices.SortFunc(values, func(a, b value.Value) int { return cmp.Compare(a.Str(), b.Str()) })
 	for _, topic := range slices.Compact(values) {
 		for _, st := range [...]driver.Statement{
-			w.query[0].with(topic, value.OfInt(int64(lanesOf(d)))), w.query[1].with(topic, topic), w.query[2].with(topic),
+			w.query[0].with(topic, value.OfInt(int64(lanesOf(d)))), w.query[1].with(topic, topic),
 		} {
 			list = append(list, session.Written{Statement: st})
 		}

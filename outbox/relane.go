@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/session"
@@ -13,9 +14,13 @@ import (
 // MaxLanes is how many lanes a destination may have.
 const MaxLanes = 64
 
+// relaneLock bounds how long it waits for each of its locks, since who publishes waits for it meanwhile.
+const relaneLock = 5 * time.Second
+
 // Relane changes the number of a destination's lanes, which bounds how many processes share its work, on the connection
 // that ctx chose. It moves what is stored, in one transaction during which nobody publishes; what is in hand meanwhile is
-// handled again. The messages of a key stay in their order.
+// handled again. The messages of a key stay in their order. Where a unit that publishes or handles takes longer than 5 s, it
+// is fault.LockTimeout, and nothing has changed.
 func Relane(ctx context.Context, destination string, lanes int) error {
 	const op = "outbox.Relane"
 	h, err := stateOf(ctx, op)
@@ -31,7 +36,7 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 	}
 	found := int64(0)
 	x := &exchange{}
-	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	x.Begin, x.End = &driver.TxOptions{LockTimeout: relaneLock}, driver.Commit
 	if !h.ordered {
 		// Whoever publishes has read the number of lanes, and whoever notes a failure in which of them the message is: those are
 		// waited for, and the others wait for this, as do those who take lanes.

@@ -2,7 +2,9 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
@@ -60,12 +62,7 @@ func TestRelaneTakesNotesAlong(t *testing.T) {
 			return err
 		}
 		go func() { changed <- outbox.Relane(db.Context(context.Background()), "group", 3) }()
-		deadline := time.Now().Add(20 * time.Second)
-		for ask(t, db, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
-			if time.Now().After(deadline) {
-				t.Fatal("the change waits for nobody")
-			}
-		}
+		awaitLock(t, db, "LOCK TABLE urutu_message")
 		return nil
 	})
 	if err := <-changed; err != nil {
@@ -104,5 +101,99 @@ func TestRelaneAndUnitsWithOneSnapshot(t *testing.T) {
 				t.Errorf("after %d runs %d messages are in a lane where nobody looks for them", runs, n)
 			}
 		})
+	}
+}
+
+// TestSubscribingWhileLanesChange: a process that starts has read the number of lanes, and stores its subscription when it
+// has changed. What is published comes to lanes that there are.
+func TestSubscribingWhileLanesChange(t *testing.T) {
+	t.Parallel()
+	db := relaned(t)
+	changed, started := make(chan error, 1), make(chan error, 1)
+	e := outbox.NewEngine(db, outbox.Config{Logger: slog.New(slog.DiscardHandler)}, outbox.Consumer{
+		Destination: "group", Topics: []string{"test.sent", "test.new"}, Handle: func(context.Context, *outbox.Delivery) error { return nil },
+	})
+	urututest.Do(t, db, func(ctx context.Context) error { // as who renews leases
+		if _, err := session.From(ctx).ExecContext(ctx, "UPDATE urutu_message_lane SET touched = touched"); err != nil {
+			return err
+		}
+		go func() { changed <- outbox.Relane(db.Context(context.Background()), "group", 3) }()
+		awaitLock(t, db, "LOCK TABLE urutu_message_lane")
+		go func() { started <- e.Start(db.Context(context.Background())) }()
+		awaitLock(t, db, "INSERT INTO urutu_message_lane")
+		return nil
+	})
+	if err := errors.Join(<-changed, <-started); err != nil {
+		t.Fatal(err)
+	}
+	urututest.Do(t, db, func(ctx context.Context) error {
+		for i := range 32 {
+			m := outbox.Outgoing{Type: message.Type{Topic: "test.new"}, ID: uuid.New(), Key: strconv.Itoa(i), Payload: []byte("{}")}
+			if err := outbox.Put(ctx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if n := misplaced(t, db); n != 0 {
+		t.Errorf("%d messages are in lanes that there are not", n)
+	}
+	if err := e.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// awaitLock waits until a statement waits for a lock.
+func awaitLock(t *testing.T, db *session.DB, statement string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for ask(t, db, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '"+statement+"%'") == 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("nobody waits in %s", statement)
+		}
+	}
+}
+
+// TestFirstTaskOfAUnitWithOneSnapshot: leases are renewed while it works, which is no reason to run it again.
+func TestFirstTaskOfAUnitWithOneSnapshot(t *testing.T) {
+	t.Parallel()
+	db := relaned(t)
+	runs := 0
+	err := db.Do(t.Context(), func(ctx context.Context) error {
+		if runs++; runs == 1 {
+			if _, err := session.From(ctx).ExecContext(ctx, "SELECT count(*) FROM urutu_message"); err != nil {
+				return err
+			}
+			ask(t, db, "WITH u AS (UPDATE urutu_message_lane SET lease_until = lease_until + 1 RETURNING 1) SELECT count(*) FROM u")
+		}
+		task := message.Type{Topic: "group", Kind: message.Task} // whose destination there is
+		return outbox.Put(ctx, outbox.Outgoing{Type: task, ID: uuid.New(), Key: "key", Payload: []byte("{}")})
+	}, uow.Options{Isolation: uow.RepeatableRead})
+	if err != nil || runs != 1 {
+		t.Errorf("after %d runs: %v", runs, err)
+	}
+}
+
+// TestDelayedForWhoHasUnsubscribed: a unit with one snapshot publishes for later, and the subscription has ended since it
+// was taken. Nothing waits for a destination that does not want it.
+func TestDelayedForWhoHasUnsubscribed(t *testing.T) {
+	t.Parallel()
+	db := relaned(t)
+	runs := 0
+	err := db.Do(t.Context(), func(ctx context.Context) error {
+		if runs++; runs == 1 {
+			if _, err := session.From(ctx).ExecContext(ctx, "SELECT count(*) FROM urutu_message"); err != nil {
+				return err
+			}
+			o := outbox.NewOperator(db, outbox.OperatorConfig{Logger: slog.New(slog.DiscardHandler)})
+			if err := o.Unsubscribe(context.Background(), "group", "test.sent"); err != nil {
+				return err
+			}
+		}
+		m := outbox.Outgoing{Type: message.Type{Topic: "test.sent"}, ID: uuid.New(), Payload: []byte("{}"), Delay: time.Hour}
+		return outbox.Put(ctx, m)
+	}, uow.Options{Isolation: uow.RepeatableRead})
+	if n := ask(t, db, "SELECT count(*) FROM urutu_message_delayed"); err != nil || n != 0 || runs != 2 {
+		t.Errorf("after %d runs %d messages wait: %v", runs, n, err)
 	}
 }

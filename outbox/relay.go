@@ -138,7 +138,11 @@ func (e *Engine) arrived(d *destination, list []*Delivery) {
 	err := colliding(func() error { return e.db.Run(e.ctx, "outbox.Delete", driver.Write, &x.Script, x) })
 	w.over()
 	for _, m := range list {
-		w.add(m, e.settle(m, err), err)
+		if err == nil || e.ctx.Err() != nil {
+			w.add(m, e.settle(m, err), err)
+		} else { // it is no failure of the message, which has arrived
+			w.add(m, e.putBack(m, err), err)
+		}
 	}
 	w.tell()
 }

@@ -154,6 +154,9 @@ func (e *Engine) note(m *Delivery, f Failure, n noting) (written bool, err error
 		value.OfInt(n.pause.Microseconds()), value.OfBool(n.parked), value.OfText(string(f.Reason)), value.OfText(printable(f.Err)),
 		value.OfInt(int64(n.deaths)), value.OfUUID(owner), value.OfInt(epoch),
 	)
+	e.mu.Lock()
+	m.noted = true // also where that is not known in the end: the note goes with the message
+	e.mu.Unlock()
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, maxOutage) {
 		var affected int64
 		x := &exchange{}

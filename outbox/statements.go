@@ -21,7 +21,7 @@ type statements struct {
 
 	retry, delete, move *query
 	trust, acquit       *query
-	forget              *query
+	forget, heal        *query
 	moved, waiting      *query // where that takes more than one statement
 	upcoming            *query // when the next move is
 }
@@ -145,11 +145,17 @@ func (s *statements) leasing(d dialect.Dialect) {
 }
 
 func (s *statements) writing(d dialect.Dialect) {
+	// What was noted of a message outlives it where the unit that handled it had a snapshot that is older than the note.
+	s.heal = prepare(d, "delete urutu_message_retry", "DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND coalesce((SELECT false FROM urutu_message m"+
+		" WHERE m.dest = urutu_message_retry.dest AND m.lane = urutu_message_retry.lane AND m.id = urutu_message_retry.id), true)", types(tDest, tSmall))
 	s.upcoming = prepare(d, "select urutu_message_delayed", "SELECT "+until(d, "deliver_at")+" FROM urutu_message_delayed"+
 		" WHERE dest = ?1 AND deliver_at > "+now(d)+" ORDER BY deliver_at LIMIT 1", types(tDest), tInt)
 	const columns = "dest, lane, id, topic, key, attempts, next_at, parked, reason, last_error, failed_at, deaths"
 	const owned = " FROM urutu_message m JOIN urutu_message_lane l ON l.dest = m.dest AND l.lane = m.lane" +
 		" WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = ?3 AND l.owner = ?11 AND l.epoch = ?12"
+	// mover is the condition that the destination's first lane is still this process's: only its owner moves what is due, one
+	// after the other.
+	const mover = " AND EXISTS (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = 0 AND l.epoch = ?3"
 	next := from(d, "?6")
 	retry := "INSERT INTO urutu_message_retry (" + columns + ") SELECT m.dest, m.lane, m.id, m.topic, ?4, ?5, " + next + ", ?7, ?8, ?9, " + now(d) + ", ?10" + owned
 	if s.arrays {
@@ -177,10 +183,10 @@ func (s *statements) writing(d dialect.Dialect) {
 			"SELECT (SELECT m.ctid FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = u.id) FROM unnest(?3) AS u(id)))",
 			types(tDest, tSmall, tInt))
 		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE ctid = ANY (ARRAY(SELECT ctid"+
-			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+" ORDER BY deliver_at, id LIMIT ?2 FOR UPDATE SKIP LOCKED)) RETURNING *)"+
+			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+mover+" FOR SHARE) ORDER BY deliver_at, id LIMIT ?2 FOR UPDATE SKIP LOCKED)) RETURNING *)"+
 			" INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot::int * n.lanes) >> 10, "+content+
 			" FROM d JOIN urutu_message_destination n ON n.id = d.dest WHERE pg_current_xact_id() IS NOT NULL ORDER BY d.deliver_at, d.id",
-			types(tDest, tInt))
+			types(tDest, tInt, tInt))
 		return
 	}
 	s.forget = prepare(d, "delete urutu_message_retry",
@@ -190,13 +196,13 @@ func (s *statements) writing(d dialect.Dialect) {
 	// What is deleted is what was inserted, by a time that was asked for before.
 	s.move = prepare(d, "move urutu_message_delayed", "INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot * n.lanes) >> 10, "+
 		content+" FROM urutu_message_delayed d JOIN urutu_message_destination n ON n.id = d.dest"+
-		" WHERE d.dest = ?1 AND d.deliver_at <= ?3 ORDER BY d.deliver_at, d.id LIMIT ?2", types(tDest, tInt, tTime))
+		" WHERE d.dest = ?1 AND d.deliver_at <= ?4"+mover+") ORDER BY d.deliver_at, d.id LIMIT ?2", types(tDest, tInt, tInt, tTime))
 	s.waiting = prepare(d, "select urutu_message_delayed",
 		"SELECT "+now(d)+" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+" LIMIT 1", types(tDest), tTime)
 	// With statistics, the planner may read all that waits instead of looking up each number.
 	s.moved = prepare(d, "delete urutu_message_delayed", "DELETE FROM urutu_message_delayed INDEXED BY urutu_message_delayed_due"+
-		" WHERE dest = ?1 AND deliver_at <= ?3 AND id IN"+
-		" (SELECT id FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?3 ORDER BY deliver_at, id LIMIT ?2)", types(tDest, tInt, tTime))
+		" WHERE dest = ?1 AND deliver_at <= ?4 AND id IN"+
+		" (SELECT id FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= ?4"+mover+") ORDER BY deliver_at, id LIMIT ?2)", types(tDest, tInt, tInt, tTime))
 }
 
 // colliding runs a transaction that may collide with others, which is tried a few times.

@@ -73,7 +73,6 @@ func (e *Engine) attempt(d *destination, m *Delivery) error {
 			e.mu.Unlock()
 			return errBehind
 		}
-		m.noted = true
 	}
 	return e.handle(d, m)
 }
