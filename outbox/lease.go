@@ -301,6 +301,7 @@ const purgeLimit = 1000
 // those of their keys: each lane's owner does that.
 func (e *Engine) purge(ctx context.Context, now time.Time) {
 	x := &exchange{}
+	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	e.mu.Lock()
 	for _, d := range e.dests {
 		if l := d.lanes[0]; l != nil && l.safe(now) {
