@@ -13,9 +13,9 @@ const (
 // PageRequest asks for one page, as list endpoints do: embed it in a filter struct.
 type PageRequest struct {
 	// Page is the page's number, counted from 0.
-	Page int `json:"page" query:"page" minimum:"0" doc:"Number of the page, counted from 0"`
+	Page int `json:"page,omitempty" query:"page" minimum:"0" doc:"Number of the page, counted from 0"`
 	// PageSize is the number of items on a page, from 1 to MaxPageSize. Defaults to DefaultPageSize.
-	PageSize int `json:"page_size" query:"page_size" minimum:"0" maximum:"200" doc:"Items on a page; 20 where it is 0 or left out"`
+	PageSize int `json:"page_size,omitempty" query:"page_size" minimum:"0" maximum:"200" doc:"Items on a page; 20 where it is 0 or left out"`
 }
 
 // ListInput marks inputs that embed a PageRequest as those of a list endpoint, of which package web refuses parameters

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"maps"
 	"net/url"
 	"reflect"
@@ -75,6 +76,30 @@ func isList(t reflect.Type) bool {
 		}
 	}
 	return false
+}
+
+// requireLess makes what may be left out of a body optional in its schema: criteria anywhere and, in what is or embeds the
+// input of a list, every field whose zero value asks nothing. A tag required says otherwise.
+func requireLess(s *huma.Schema, t reflect.Type) {
+	before := len(s.Required)
+	list := isList(t)
+	for _, f := range reflect.VisibleFields(t) {
+		if _, said := f.Tag.Lookup("required"); said || !isCriteria(f) && !(list && asksNothing(f.Type)) {
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		name = cmp.Or(name, f.Name)
+		s.Required = slices.DeleteFunc(s.Required, func(r string) bool { return r == name })
+	}
+	if len(s.Required) < before {
+		s.PrecomputeMessages() // which looks at what is required
+	}
+}
+
+// asksNothing reports whether the zero value of a filter struct's field says that there is no such filter.
+func asksNothing(t reflect.Type) bool {
+	_, opt := optional(t)
+	return opt || t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice
 }
 
 // operator splits a parameter's name[operator].

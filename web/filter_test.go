@@ -2,11 +2,16 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 
+	"github.com/urutu-go/urutu/entity"
 	"github.com/urutu-go/urutu/query"
 	"github.com/urutu-go/urutu/web"
 )
@@ -18,6 +23,89 @@ type Listing struct {
 	Total query.Criteria[int64]     `json:"total"`
 	Owner query.Criteria[uuid.UUID] `json:"owner"`
 	Day   query.DateCriteria        `json:"day" filter:"created_at"`
+}
+
+// Search is a filter that is sent as a body.
+type Search struct {
+	query.PageRequest
+	Name  query.StringCriteria      `json:"name"`
+	Total query.Criteria[int64]     `json:"total"`
+	Day   query.DateCriteria        `json:"day"`
+	Kind  *string                   `json:"kind"`
+	IDs   []int64                   `json:"ids"`
+	Note  entity.Opt[string]        `json:"note"`
+	Owner query.Criteria[uuid.UUID] // whose name is its own
+	Scope string                    `json:"scope" filter:"-"`
+	Group *string                   `json:"group" required:"true" filter:"-"`
+}
+
+// TestFiltersInABody: what says nothing may be left out of it, whatever the type; the rest of a body has to be there, and
+// what is not known is refused by its name.
+func TestFiltersInABody(t *testing.T) {
+	t.Parallel()
+	api, _ := newAPI(web.Config{})
+	var got Search
+	web.Post(api, "/search", func(_ context.Context, in struct{ Body Search }) (none, error) {
+		got = in.Body
+		return none{}, nil
+	})
+	web.Post(api, "/inline", handler[struct {
+		Body struct {
+			query.PageRequest
+			Name query.StringCriteria `json:"name"`
+			Day  query.DateCriteria   `json:"day"`
+		}
+	}, none])
+	web.Post(api, "/other", handler[struct {
+		Body struct {
+			Name query.StringCriteria `json:"name"`
+			Kind *string              `json:"kind"`
+		}
+	}, none])
+	ok(t, api)
+	send(t, api, nil, "POST", "/inline", `{}`).body(t, 204, "")
+	send(t, api, nil, "POST", "/search", `{"scope":"all","group":null}`).body(t, 204, "")
+	if !reflect.DeepEqual(got, Search{Scope: "all"}) {
+		t.Errorf("read %+v", got)
+	}
+	send(t, api, nil, "POST", "/search", `{"page":1,"page_size":5,"name":{"value":"ann","is_exact":true},"total":{"gte":3,"in":[4,5]},"day":{"lt":"2026-11-29"},
+		"kind":"a","ids":[1,2],"note":null,"Owner":{"eq":"`+id+`"},"scope":"","group":"g"}`).body(t, 204, "")
+	if got.Page != 1 || got.PageSize != 5 || got.Name.Value != "ann" || !got.Name.IsExact || *got.Total.Gte != 3 || len(got.Total.In) != 2 ||
+		got.Day.Lt.Day != 29 || *got.Kind != "a" || len(got.IDs) != 2 || !got.Note.IsNull() || got.Owner.Eq.String() != id {
+		t.Errorf("read %+v", got)
+	}
+	for _, c := range []struct{ path, body, fields string }{
+		{"/search", `{}`, "group scope"},
+		{"/search", `{"scope":"","group":"","colour":"red"}`, "colour"},
+		{"/search", `{"scope":"","group":"","total":{"between":3}}`, "total.between"},
+		{"/search", `{"scope":"","group":"","total":{"gt":"x"}}`, "total.gt"},
+		{"/search", `{"scope":"","group":"","total":3}`, "total"},
+		{"/search", `{"scope":"","group":"","page_size":201}`, "page_size"},
+		{"/inline", `{"name":{"like":"a"}}`, "name.like"},
+		{"/inline", `{"total":{}}`, "total"},
+	} {
+		p := send(t, api, nil, "POST", c.path, c.body).problem(t, 400)
+		var names []string
+		for _, e := range p.Errors {
+			names = append(names, e.Name)
+		}
+		if slices.Sort(names); strings.Join(names, " ") != c.fields {
+			t.Errorf("%s %s: %+v, want %s", c.path, c.body, p, c.fields)
+		}
+	}
+	// What is no list is as strict as ever about what is no criteria.
+	if p := send(t, api, nil, "POST", "/other", `{}`).problem(t, 422); len(p.Errors) != 1 || p.Errors[0].Name != "kind" {
+		t.Errorf("%+v", p)
+	}
+
+	text, err := api.Document()
+	var doc any
+	if err != nil || json.Unmarshal(text, &doc) != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(node(t, doc, "components", "schemas", "Search", "required")); got != "[scope group]" {
+		t.Errorf("the document requires %s", got)
+	}
 }
 
 func TestListsReadTheirCriteriaFromTheQuery(t *testing.T) {

@@ -63,7 +63,9 @@ func (r *registry) Schema(t reflect.Type, allowRef bool, hint string) *huma.Sche
 	name, known := r.names[base]
 	if !known {
 		name = r.claim(base, hint)
-		r.schemas[name] = huma.SchemaFromType(r, base)
+		s := huma.SchemaFromType(r, base)
+		requireLess(s, base)
+		r.schemas[name] = s
 	}
 	if allowRef {
 		return &huma.Schema{Ref: schemaPrefix + name}
