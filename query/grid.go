@@ -91,8 +91,9 @@ type GridPage[T any] struct {
 
 // GridPageInfo says what lies behind a page.
 type GridPageInfo struct {
-	// HasNextPage reports whether there are rows behind these.
-	HasNextPage bool `json:"hasNextPage"`
+	// HasNextPage reports whether there are rows behind these, nil where that is not known: under CountNone, behind a page
+	// that is full.
+	HasNextPage *bool `json:"hasNextPage,omitempty"`
 	// NextCursor is where the next page starts, for a page that was found by a cursor.
 	NextCursor string `json:"nextCursor,omitempty"`
 }

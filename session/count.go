@@ -41,6 +41,20 @@ func (p *paging) seen(n int) (rows int64, end bool) {
 	return rows, n < p.part.Size || p.counting.Peeks() && !p.more
 }
 
+// next reports whether there are rows behind a page of n out of so many, nil where that is not known.
+func (p *paging) next(n int, of int64) *bool {
+	switch {
+	case p.counting.Peeks(): // a number that is estimated says nothing against what was seen
+		return new(p.more)
+	case n < p.part.Size:
+		return new(false)
+	case of < 0:
+		return nil
+	default:
+		return new(int64(p.part.Offset+n) < of)
+	}
+}
+
 // pageReader is the read of a page.
 type pageReader interface {
 	reader

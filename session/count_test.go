@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -113,12 +114,45 @@ func TestGrid_estimates_do_not_make_pages(t *testing.T) {
 			}{{"0", 10, true}, {"20", 10, false}, {"25", 5, false}, {"500", 0, false}} {
 				page, err := session.Grid(ctx, list, query.GridRequest{Start: []byte(c.start), PaginationModel: &query.GridPagination{PageSize: 10}}, query.CountEstimated)
 				must(t, err)
-				if len(page.Rows) != c.rows || page.PageInfo.HasNextPage != c.more {
-					t.Errorf("from %s: %d rows of %d, next %t", c.start, len(page.Rows), page.RowCount, page.PageInfo.HasNextPage)
+				if len(page.Rows) != c.rows || knownNext(page.PageInfo) != fmt.Sprint(c.more) {
+					t.Errorf("from %s: %d rows of %d, next %s", c.start, len(page.Rows), page.RowCount, knownNext(page.PageInfo))
 				}
 			}
 			return nil
 		})
+	})
+}
+
+// What is not known of a grid's next page is not told: a grid that is told that there is none asks no further.
+func TestGrid_tells_what_it_knows_of_the_next_page(t *testing.T) {
+	t.Parallel()
+	list := query.NewList[Tally](query.Field("id", &tallies.ID), query.Asc(&tallies.ID))
+	onEach(t, func(t *testing.T, b backend) {
+		f := openTallies(t, b, 30)
+		for _, c := range []struct {
+			start string
+			mode  query.Counting
+			want  string
+		}{
+			{"0", query.CountNone, `-1 {}`},
+			{"20", query.CountNone, `-1 {}`},
+			{"25", query.CountNone, `30 {"hasNextPage":false}`},
+			{"500", query.CountNone, `-1 {"hasNextPage":false}`},
+			{"0", query.CountHasNext, `-1 {"hasNextPage":true}`},
+			{"20", query.CountHasNext, `30 {"hasNextPage":false}`},
+			{"0", query.CountExact, `30 {"hasNextPage":true}`},
+			{"20", query.CountExact, `30 {"hasNextPage":false}`},
+		} {
+			f.do(t, func(ctx context.Context) error {
+				page, err := session.Grid(ctx, list, query.GridRequest{Start: []byte(c.start), PaginationModel: &query.GridPagination{PageSize: 10}}, c.mode)
+				must(t, err)
+				info, err := json.Marshal(page.PageInfo)
+				if got := fmt.Sprint(page.RowCount, " ", string(info)); got != c.want || err != nil {
+					t.Errorf("from %s, mode %d: %s, want %s", c.start, c.mode, got, c.want)
+				}
+				return err
+			})
+		}
 	})
 }
 

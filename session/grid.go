@@ -17,7 +17,7 @@ import (
 //	}
 //
 // A [query.Counting] among the clauses says whether the rows of all pages are counted; where their number is not known, it
-// is -1, which the grid takes for unknown. A request with a cursor is answered as by [Seek], uncounted unless a clause says
+// is -1, which the grid takes for unknown, and whether there is a next page is left out where that is not known. A request with a cursor is answered as by [Seek], uncounted unless a clause says
 // otherwise, with the cursor of the next page in pageInfo. What the request must not ask for is fault.BadRequest: see [query.List.Grid].
 func Grid[T any](
 	ctx context.Context, list *query.List[T], req query.GridRequest, clauses ...query.Clause,
@@ -50,11 +50,7 @@ func Grid[T any](
 	if err != nil {
 		return none, err
 	}
-	more := rows.more
-	if !rows.counting.Peeks() { // where it does, a number that is estimated says nothing against what was seen
-		more = int64(part.Offset+len(rows.objs)) < n
-	}
-	return query.GridPage[*T]{Rows: rows.objs, RowCount: n, PageInfo: query.GridPageInfo{HasNextPage: more}}, nil
+	return query.GridPage[*T]{Rows: rows.objs, RowCount: n, PageInfo: query.GridPageInfo{HasNextPage: rows.next(len(rows.objs), n)}}, nil
 }
 
 // gridSeek answers a grid that walks by cursors.
@@ -71,7 +67,7 @@ func gridSeek[T any](
 	if out.PageInfo.NextCursor, _, err = rows.seek.Cursors(); err != nil {
 		return none, err
 	}
-	out.PageInfo.HasNextPage = out.PageInfo.NextCursor != ""
+	out.PageInfo.HasNextPage = new(out.PageInfo.NextCursor != "")
 	out.RowCount, _, err = rows.settle(t)
 	return out, err
 }

@@ -200,10 +200,11 @@ func (a *lAnswer) gridPage() (got, want string, err error) {
 	if total.precision == query.Estimated {
 		got, want = ids(page.Rows), ids(items)
 	}
-	if a.q.mode != query.CountNone { // which tells nothing
-		got, want = fmt.Sprint(got, ", next ", page.PageInfo.HasNextPage), fmt.Sprint(want, ", next ", more)
+	got += ", next " + knownNext(page.PageInfo)
+	if a.q.mode == query.CountNone && len(items) == a.q.size { // which does not look behind a full page
+		return got, want + ", next unknown", nil
 	}
-	return got, want, nil
+	return got, fmt.Sprint(want, ", next ", more), nil
 }
 
 func (a *lAnswer) list() *query.List[Piece] {
@@ -228,8 +229,8 @@ func (a *lAnswer) scroll() (got, want string, err error) {
 		}
 		items, more := window(all, from, a.q.size)
 		total := a.walkTotal(all, start == "" && !more)
-		got += fmt.Sprint(ids(page.Rows), " next ", page.PageInfo.HasNextPage, page.PageInfo.NextCursor != "", "; ")
-		want += fmt.Sprint(ids(items), " next ", more, more, "; ")
+		got += fmt.Sprint(ids(page.Rows), " next ", knownNext(page.PageInfo), " ", page.PageInfo.NextCursor != "", "; ")
+		want += fmt.Sprint(ids(items), " next ", more, " ", more, "; ")
 		if total.precision != query.Estimated {
 			got, want = fmt.Sprint(got, "of ", page.RowCount, "; "), fmt.Sprint(want, "of ", total.n, "; ")
 		}
