@@ -30,7 +30,7 @@ func (r CursorRequest) Normalize() (CursorRequest, error) {
 		return r, err
 	}
 	if len(r.Cursor) > MaxCursor {
-		return r, badCursor("is longer than " + strconv.Itoa(MaxCursor) + " characters")
+		return r, badCursor(longCursor)
 	}
 	r.PageSize = p.PageSize
 	return r, nil
@@ -63,6 +63,8 @@ func TransformCursorPage[T, U any](p CursorPage[T], f func(T) (U, error)) (Curso
 		Items: items, Next: p.Next, Prev: p.Prev, PageSize: p.PageSize, Total: p.Total, Precision: p.Precision,
 	}, nil
 }
+
+var longCursor = "is longer than " + strconv.Itoa(MaxCursor) + " characters"
 
 // badCursor is the error for a cursor that will not do.
 func badCursor(message string) error {

@@ -135,7 +135,7 @@ func (g GridRequest) Window() (Window, error) {
 	case start < 0:
 		return w, refused("start", "must not be negative")
 	case start > MaxOffset:
-		return w, refused("start", "is too far from the first: more than "+strconv.Itoa(MaxOffset))
+		return w, refused("start", tooFar)
 	case w.Size < 1 || w.Size > MaxPageSize:
 		return w, refused("end", "must be from 1 to "+strconv.Itoa(MaxPageSize)+" rows behind start")
 	}
@@ -154,7 +154,10 @@ func (g GridRequest) Cursor() (req CursorRequest, given bool, err error) {
 	if req.PageSize, err = g.pageSize(); err != nil {
 		return req, true, err
 	}
-	if len(raw) > MaxCursor+2 || json.Unmarshal(raw, &req.Cursor) != nil {
+	switch {
+	case len(raw) > MaxCursor+len(`""`):
+		err = refused("start", longCursor)
+	case json.Unmarshal(raw, &req.Cursor) != nil:
 		err = refused("start", "is not a cursor of this service")
 	}
 	return req, true, err
@@ -185,7 +188,7 @@ func (g GridRequest) page() (Window, error) {
 	case p.Page < 0:
 		return Window{}, refused("paginationModel.page", "must not be negative")
 	case p.Page > MaxOffset/p.PageSize:
-		return Window{}, refused("paginationModel.page", "is too far from the first: more than "+strconv.Itoa(MaxOffset)+" rows")
+		return Window{}, refused("paginationModel.page", tooFar+" rows")
 	}
 	return Window{p.Page * p.PageSize, p.PageSize}, nil
 }

@@ -1,6 +1,10 @@
 package query
 
-import "github.com/urutu-go/urutu/fault"
+import (
+	"strconv"
+
+	"github.com/urutu-go/urutu/fault"
+)
 
 // Bounds of a [PageRequest].
 const (
@@ -39,16 +43,19 @@ func (p PageRequest) Normalize() (PageRequest, error) {
 	var bad fault.Field
 	switch {
 	case p.PageSize < 0 || p.PageSize > MaxPageSize:
-		bad = fault.Field{Name: "page_size", Message: "must be from 1 to 200"}
+		bad = fault.Field{Name: "page_size", Message: "must be from 1 to " + strconv.Itoa(MaxPageSize)}
 	case p.Page < 0:
 		bad = fault.Field{Name: "page", Message: "must not be negative"}
 	case p.Page > MaxOffset/p.PageSize:
-		bad = fault.Field{Name: "page", Message: "is too far from the first"}
+		bad = fault.Field{Name: "page", Message: tooFar + " rows"}
 	default:
 		return p, nil
 	}
 	return p, &fault.Error{Kind: fault.BadRequest, Op: "query.PageRequest", Fields: []fault.Field{bad}}
 }
+
+// tooFar is what is wrong with a page, or a row, that is behind too many others.
+var tooFar = "is too far from the first: more than " + strconv.Itoa(MaxOffset)
 
 // Paginated is one page of a list.
 type Paginated[T any] struct {

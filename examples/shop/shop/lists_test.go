@@ -3,6 +3,7 @@ package shop_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,59 @@ func TestLists(t *testing.T) {
 		} {
 			if problem := c.want(400, "GET", target, nil); !strings.Contains(fmt.Sprint(problem["errors"]), field) {
 				c.Errorf("%s: %v", target, problem)
+			}
+		}
+	})
+}
+
+// TestBoundsOfLists: who asks for too much is told of what, and how much there may be.
+func TestBoundsOfLists(t *testing.T) {
+	t.Parallel()
+	times := func(n int, one string) string { return strings.TrimSuffix(strings.Repeat(one+",", n), ",") }
+	items := func(item string) string { return `{"filterModel":{"items":[` + item + `]}}` }
+	of := func(field, operator, value string) string {
+		return items(`{"field":"` + field + `","operator":"` + operator + `","value":` + value + `}`)
+	}
+	long, number := strings.Repeat("x", 1001), strings.Repeat("1", 101)
+	onEach(t, func(c *client) {
+		for _, b := range []struct {
+			target, body string // a GET without a body
+			field, bound string
+		}{
+			{"/orders?page=5001", "", "page", "100000"},
+			{"/orders?page=-1", "", "page", "0"},
+			{"/orders?page_size=201", "", "page_size", "200"},
+			{"/orders?page_size=-1", "", "page_size", "0"},
+			{"/orders?sort=" + long, "", "sort", "500"},
+			{"/orders?sort=" + times(11, "id"), "", "sort", "10"},
+			{"/orders?total_cents=1" + strings.Repeat("&total_cents[in]=1", 501), "", "total_cents.in", "500"},
+			{"/products?name=" + long, "", "name.value", "1000"},
+			{"/products?name[in]=" + long, "", "name.in", "1000"},
+			{"/products?name[in]=a" + strings.Repeat("&name[in]=a", 500), "", "name.in", "500"},
+			{"/orders/grid", items(times(51, `{"field":"id","operator":"isEmpty"}`)), "filterModel.items", "50"},
+			{"/orders/grid", of("total_cents", "isAnyOf", "["+times(501, "1")+"]"), "filterModel.items[0].value", "500"},
+			{"/orders/grid", of("status", "isAnyOf", "["+times(501, `"paid"`)+"]"), "filterModel.items[0].value", "500"},
+			{"/orders/grid", of("customer", "contains", `"`+long+`"`), "filterModel.items[0].value", "1000"},
+			{"/orders/grid", of("total_cents", "=", number), "filterModel.items[0].value", "100"},
+			{"/orders/grid", `{"filterModel":{"quickFilterValues":[` + times(21, `"a"`) + `]}}`, "filterModel.quickFilterValues", "20"},
+			{"/orders/grid", `{"filterModel":{"quickFilterValues":["` + long + `"]}}`, "filterModel.quickFilterValues[0]", "1000"},
+			{"/orders/grid", `{"sortModel":[` + times(11, `{"field":"id","sort":"asc"}`) + `]}`, "sortModel", "10"},
+			{"/orders/grid", `{"paginationModel":{"page":1001,"pageSize":100}}`, "paginationModel.page", "100000"},
+			{"/orders/grid", `{"paginationModel":{"pageSize":201}}`, "paginationModel.pageSize", "200"},
+			{"/orders/grid", `{"start":100001}`, "start", "100000"},
+			{"/orders/grid", `{"start":0,"end":200}`, "end", "200"},
+			{"/orders/grid", `{"start":"` + strings.Repeat("x", 4097) + `"}`, "start", "4096"},
+			{"/orders/grid", `{"groupKeys":["a"]}`, "groupKeys", "0"},
+		} {
+			method, body := "GET", any(nil)
+			if b.body != "" {
+				method, body = "POST", json.RawMessage(b.body)
+			}
+			status, problem := c.call(method, b.target, body)
+			errors, _ := problem["errors"].([]any)
+			if status != 400 || len(errors) != 1 || errors[0].(object)["name"] != b.field ||
+				!regexp.MustCompile(`\b`+b.bound+`\b`).MatchString(errors[0].(object)["message"].(string)) {
+				c.Errorf("%.60s %.60s: %d %v, not of %s and %s", b.target, b.body, status, problem, b.field, b.bound)
 			}
 		}
 	})
