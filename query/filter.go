@@ -114,7 +114,7 @@ func planFilter(m *model.Model, t reflect.Type, at []int) (plan []filterRule, er
 		index := slices.Concat(at, []int{i})
 		column, tagged := sf.Tag.Lookup("filter")
 		switch {
-		case column == "-", !sf.IsExported() && !sf.Anonymous, sf.Type == pageRequestType, sf.Type == cursorRequestType: // which page is no filter
+		case column == "-", !sf.IsExported() && !sf.Anonymous, slices.Contains(requestTypes, sf.Type):
 			continue
 		case sf.Anonymous && sf.Type.Kind() == reflect.Struct && !tagged:
 			inner, err := planFilter(m, sf.Type, index)
@@ -165,10 +165,10 @@ func FilterName(sf reflect.StructField) string {
 }
 
 var (
-	criterionType   = reflect.TypeFor[criterion]()
-	pageRequestType = reflect.TypeFor[PageRequest]()
+	criterionType = reflect.TypeFor[criterion]()
 
-	cursorRequestType = reflect.TypeFor[CursorRequest]()
+	// requestTypes say which page is wanted, and are no filter of ApplyFilters.
+	requestTypes = []reflect.Type{reflect.TypeFor[PageRequest](), reflect.TypeFor[CursorRequest](), reflect.TypeFor[GridRequest]()}
 )
 
 // optional is an entity.Opt of any type.

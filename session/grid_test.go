@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -306,6 +307,33 @@ func TestPromise48_grid_pages(t *testing.T) {
 				trips = 2 // without a pipeline, what is counted is counted where the first page is not the only one
 			}
 			wantTrips(t, f, trips)
+		}
+	})
+}
+
+// Filters of one's own beside the grid's request hold together with what it asks.
+func TestGrid_beside_filters(t *testing.T) {
+	type filter struct {
+		query.GridRequest
+		Size query.Criteria[int32] `json:"size"`
+	}
+	onBoth(t, func(t *testing.T, b backend) {
+		f := openGear(t, b)
+		for body, item := range map[string]string{
+			`{"size":{"eq":9}}`: `{"field":"size","operator":"=","value":9}`,
+			`{"size":{"gt":0},"filterModel":{"items":[{"field":"on","operator":"is","value":true}]}}`: `{"field":"size","operator":">","value":0},{"field":"on","operator":"is","value":true}`,
+			`{"size":{"gt":100000}}`: `{"field":"size","operator":">","value":100000}`,
+		} {
+			var in filter
+			must(t, json.Unmarshal([]byte(body), &in))
+			want := f.asked(t, gearList, `{"filterModel":{"items":[`+item+`]}}`)
+			f.do(t, func(ctx context.Context) error {
+				page, err := session.Grid(ctx, gearList, in.GridRequest, query.Eq(&gears.Tenant, 0), query.ApplyFilters(in))
+				if gearKeys(page.Rows) != want {
+					t.Errorf("%s: %s, %v, want %s", body, gearKeys(page.Rows), err, want)
+				}
+				return err
+			})
 		}
 	})
 }

@@ -26,6 +26,7 @@ type listInput interface{ ListInput() }
 var (
 	criteriaType  = reflect.TypeFor[criteria]()
 	listInputType = reflect.TypeFor[listInput]()
+	gridType      = reflect.TypeFor[query.GridRequest]()
 )
 
 // filter is a criteria field of an input.
@@ -72,6 +73,19 @@ func isList(t reflect.Type) bool {
 	}
 	for f := range t.Fields() {
 		if f.Anonymous && isList(f.Type) || f.Name == "Body" && isList(f.Type) {
+			return true
+		}
+	}
+	return false
+}
+
+// isGrid reports whether an input is or embeds what a grid sends.
+func isGrid(t reflect.Type) bool {
+	if t == gridType || t.Kind() != reflect.Struct {
+		return t == gridType
+	}
+	for f := range t.Fields() {
+		if f.Anonymous && isGrid(f.Type) {
 			return true
 		}
 	}

@@ -86,6 +86,70 @@ func TestGridRequestsAreRead(t *testing.T) {
 	send(t, api, nil, "POST", "/grid", `{"x":"`+strings.Repeat("x", 2<<20)+`"}`).problem(t, 413)
 }
 
+// FilteredGrid is a grid's request beside filters of the application's own.
+type FilteredGrid struct {
+	query.GridRequest
+	Size query.Criteria[int64] `json:"size"`
+	Name query.StringCriteria  `json:"name"`
+	Kind *string               `json:"kind"`
+}
+
+// StrictGrid is one whose other members are known.
+type StrictGrid struct {
+	_ struct{} `additionalProperties:"false"`
+	FilteredGrid
+}
+
+// TestGridsWithFiltersOfTheirOwn: criteria beside a grid's request are members of the same JSON.
+func TestGridsWithFiltersOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	api, _ := newAPI(web.Config{})
+	var got FilteredGrid
+	web.Post(api, "/grid", func(_ context.Context, in FilteredGrid) (none, error) {
+		got = in
+		return none{}, nil
+	})
+	web.Post(api, "/of/{id}", func(_ context.Context, in struct {
+		ID   int `path:"id"`
+		Body FilteredGrid
+	}) (none, error) {
+		got = in.Body
+		return none{}, nil
+	})
+	web.Post(api, "/strict", handler[StrictGrid, none])
+	ok(t, api)
+	for _, path := range []string{"/grid", "/of/3", "/strict"} {
+		got = FilteredGrid{}
+		send(t, api, nil, "POST", path, `{}`).body(t, 204, "")
+		send(t, api, nil, "POST", path, `{"start":0,"end":9,"size":{"gte":3},"name":{"value":"ann"}}`).body(t, 204, "")
+		if path != "/strict" && (*got.End != 9 || *got.Size.Gte != 3 || got.Name.Value != "ann" || got.Kind != nil) {
+			t.Errorf("%s: read %+v", path, got)
+		}
+		for body, field := range map[string]string{
+			`{"size":{"between":3}}`: "size.between", `{"size":{"gt":"x"}}`: "size.gt", `{"name":"ann"}`: "name", `{"end":"x"}`: "end",
+		} {
+			if p := send(t, api, nil, "POST", path, body).problem(t, 400); len(p.Errors) != 1 || p.Errors[0].Name != field {
+				t.Errorf("%s %s: %+v", path, body, p)
+			}
+		}
+		send(t, api, nil, "POST", path+"?size=3", `{}`).problem(t, 400)
+	}
+	send(t, api, nil, "POST", "/grid", `{"aggregationModel":{}}`).body(t, 204, "")
+	if p := send(t, api, nil, "POST", "/strict", `{"siez":{"gt":3}}`).problem(t, 400); len(p.Errors) != 1 || p.Errors[0].Name != "siez" {
+		t.Errorf("%+v", p)
+	}
+	text, err := api.Document()
+	var doc any
+	if err != nil || json.Unmarshal(text, &doc) != nil {
+		t.Fatal(err)
+	}
+	post := node(t, doc, "paths", "/grid", "post").(map[string]any)
+	if node(t, post, "requestBody", "content", "application/json", "schema", "$ref") != "#/components/schemas/FilteredGrid" || post["parameters"] != nil {
+		t.Errorf("documented as %v", post)
+	}
+	node(t, doc, "components", "schemas", "FilteredGrid", "properties", "size")
+}
+
 // TestListsAreDocumented: the request and the page of a grid, and the order of a list.
 func TestListsAreDocumented(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func inputOf(method string, t reflect.Type) (input, error) {
 	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface {
 		return input{}, fmt.Errorf("input %s must be a value, so that a handler never meets nil", t)
 	}
-	var f fields
+	f := fields{grid: isGrid(t)}
 	if t.Kind() == reflect.Struct {
 		f.collect(t)
 	}
@@ -119,6 +119,7 @@ type fields struct {
 	plain  []string
 	body   reflect.Type
 	raw    bool
+	grid   bool // criteria are members of the JSON that a grid sends, and no parameters
 }
 
 func (s *fields) collect(t reflect.Type) {
@@ -129,7 +130,7 @@ func (s *fields) collect(t reflect.Type) {
 		case f.Anonymous && f.Type.Kind() == reflect.Struct:
 			s.plain = append(s.plain, f.Name) // Huma does not look into it
 		case !f.IsExported():
-		case isCriteria(f):
+		case isCriteria(f) && !s.grid:
 			s.params = append(s.params, f.Name)
 		case isParam(f):
 			s.params = append(s.params, f.Name)
