@@ -3,7 +3,9 @@ package shop_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -89,6 +91,9 @@ func TestBoundsOfLists(t *testing.T) {
 			{"/orders?page_size=-1", "", "page_size", "0"},
 			{"/orders?sort=" + long, "", "sort", "500"},
 			{"/orders?sort=" + times(11, "id"), "", "sort", "10"},
+			{"/orders/walk?page_size=201", "", "page_size", "200"},
+			{"/orders/walk?cursor=" + strings.Repeat("x", 4097), "", "cursor", "4096"},
+			{"/orders/walk?sort=" + long, "", "sort", "500"},
 			{"/orders?total_cents=1" + strings.Repeat("&total_cents[in]=1", 501), "", "total_cents.in", "500"},
 			{"/products?name=" + long, "", "name.value", "1000"},
 			{"/products?name[in]=" + long, "", "name.in", "1000"},
@@ -119,6 +124,126 @@ func TestBoundsOfLists(t *testing.T) {
 				c.Errorf("%.60s %.60s: %d %v, not of %s and %s", b.target, b.body, status, problem, b.field, b.bound)
 			}
 		}
+	})
+}
+
+// placeOrders has two users place orders of 100 to 700 cents, and returns the users. The totals are in no order.
+func (c *client) placeOrders() (ann, bob string) {
+	c.Helper()
+	ann, bob = c.user("ann@example.com"), c.user("bob@example.com")
+	product := c.product("A", 100, 100)
+	for _, n := range []int{3, 7, 1, 5, 2, 6, 4} {
+		c.want(201, "POST", "/orders", order([]string{ann, bob}[n%2], product, n))
+	}
+	return ann, bob
+}
+
+// walk follows the cursors of a list from its first page to its last and back, and returns what the totals are on each page.
+func (c *client) walk(fetch func(cursor string) (rows any, next, prev string)) (forth, back []string) {
+	c.Helper()
+	cursor := ""
+	for {
+		rows, next, prev := fetch(cursor)
+		forth = append(forth, named(rows, "total_cents"))
+		if (prev == "") != (cursor == "") {
+			c.Errorf("behind %q, what is before is %q", cursor, prev)
+		}
+		if cursor = next; next == "" {
+			cursor = prev
+			break
+		}
+	}
+	for cursor != "" {
+		rows, next, prev := fetch(cursor)
+		back = append(back, named(rows, "total_cents"))
+		if cursor = prev; next == "" {
+			c.Errorf("on the way back nothing is behind %v", rows)
+		}
+	}
+	return forth, back
+}
+
+// TestWalks: the cursors of answers lead from page to page, forth and back, and nowhere under another order or filter.
+func TestWalks(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(c *client) {
+		ann, bob := c.placeOrders()
+		path := func(query, cursor string) string {
+			return "/orders/walk?page_size=3&" + query + "&cursor=" + url.QueryEscape(cursor)
+		}
+		for query, want := range map[string][]string{
+			"":                                {"400 600 200", "500 100 700", "300"},
+			"sort=total_cents":                {"100 200 300", "400 500 600", "700"},
+			"sort=customer,-total_cents":      {"700 600 500", "400 300 200", "100"},
+			"user_id=" + bob:                  {"500 100 700", "300"},
+			"sort=total_cents&user_id=" + ann: {"200 400 600"},
+		} {
+			forth, back := c.walk(func(cursor string) (any, string, string) {
+				page := c.want(200, "GET", path(query, cursor), nil)
+				return page["items"], page["next"].(string), page["prev"].(string)
+			})
+			slices.Reverse(back)
+			if !slices.Equal(forth, want) || !slices.Equal(back, want[:len(want)-1]) {
+				c.Errorf("%s: %q, and back %q, want %q", query, forth, back, want)
+			}
+		}
+
+		cursor := c.want(200, "GET", path("total_cents[gte]=200", ""), nil)["next"].(string)
+		c.want(200, "GET", strings.Replace(path("total_cents[gte]=200", cursor), "page_size=3", "page_size=1", 1), nil)
+		for query, why := range map[string]string{
+			"total_cents[gte]=200&sort=total_cents": "another order",
+			"total_cents[gte]=201":                  "another filter",
+			"total_cents[gt]=200":                   "another filter",
+			"":                                      "another filter",
+		} {
+			c.refuses("cursor", why, "GET", path(query, cursor), nil)
+		}
+		c.refuses("cursor", "is not a cursor", "GET", path("total_cents[gte]=200", cursor[:len(cursor)-4]+"AAAA"), nil)
+	})
+}
+
+// refuses sends a request of which one field is wrong.
+func (c *client) refuses(field, why, method, path string, body any) {
+	c.Helper()
+	problem := c.want(400, method, path, body)
+	errors, _ := problem["errors"].([]any)
+	if len(errors) != 1 || errors[0].(object)["name"] != field || !strings.Contains(fmt.Sprint(errors[0].(object)["message"]), why) {
+		c.Errorf("%.99s: %v, not of %s, %s", path, problem, field, why)
+	}
+}
+
+// TestGridsByCursors: a grid that starts at "" is given the cursor of the next page until there is none.
+func TestGridsByCursors(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(c *client) {
+		_, bob := c.placeOrders()
+		ask := func(start, models string) json.RawMessage {
+			return json.RawMessage(`{"paginationModel":{"page":0,"pageSize":3},"end":24,"groupKeys":[],"start":"` + start + `"` + models + `}`)
+		}
+		sorted, bobs := `,"sortModel":[{"field":"total_cents","sort":"desc"}]`, `,"filterModel":{"items":[{"field":"user_id","operator":"equals","value":"`+bob+`"}]}`
+		for models, want := range map[string][]string{
+			"":            {"400 600 200", "500 100 700", "300"},
+			sorted:        {"700 600 500", "400 300 200", "100"},
+			bobs + sorted: {"700 500 300", "100"},
+		} {
+			var got []string
+			for start, more := "", true; more; {
+				page := c.want(200, "POST", "/orders/grid", ask(start, models))
+				info := page["pageInfo"].(object)
+				got = append(got, named(page["rows"], "total_cents"))
+				start, more = fmt.Sprint(info["nextCursor"]), info["hasNextPage"].(bool)
+				if _, given := info["nextCursor"]; given != more || page["rowCount"] != -1.0 {
+					c.Errorf("%s: %v", models, page)
+				}
+			}
+			if !slices.Equal(got, want) {
+				c.Errorf("%s: %q, want %q", models, got, want)
+			}
+		}
+		start := c.want(200, "POST", "/orders/grid", ask("", sorted))["pageInfo"].(object)["nextCursor"].(string)
+		c.refuses("start", "another order", "POST", "/orders/grid", ask(start, ""))
+		c.refuses("start", "another filter", "POST", "/orders/grid", ask(start, sorted+bobs))
+		c.refuses("start", "is not a cursor", "POST", "/orders/grid", ask(start[:len(start)-4]+"AAAA", sorted))
 	})
 }
 

@@ -199,17 +199,34 @@ var orderList = query.NewList[Order](
 	query.Desc(&orders.ID),
 )
 
-// OrderQuery is what a client may ask of GET /orders.
-type OrderQuery struct {
-	query.ListRequest
+// OrderFilter is which orders a client may ask for.
+type OrderFilter struct {
 	UserID  query.Criteria[uuid.UUID] `json:"user_id"`
 	Status  query.Criteria[Status]    `json:"status"`
 	Total   query.Criteria[int64]     `json:"total_cents" filter:"total_cents"`
 	Created query.DateCriteria        `json:"created" filter:"created_at"`
 }
 
+// OrderQuery is what a client may ask of GET /orders, and OrderWalk of GET /orders/walk: pages by their numbers, and by
+// cursors.
+type (
+	OrderQuery struct {
+		query.ListRequest
+		OrderFilter
+	}
+	OrderWalk struct {
+		query.CursorRequest
+		OrderFilter
+		Sort string `query:"sort" filter:"-"`
+	}
+)
+
 func listOrders(ctx context.Context, in OrderQuery) (query.Paginated[*Order], error) {
 	return session.Page[Order](ctx, in.PageRequest, query.ApplyFilters(in), orderList.Sort(in.Sort))
+}
+
+func walkOrders(ctx context.Context, in OrderWalk) (query.CursorPage[*Order], error) {
+	return session.Seek[Order](ctx, in.CursorRequest, query.ApplyFilters(in), orderList.Sort(in.Sort))
 }
 
 // gridOrders answers a data grid.

@@ -63,6 +63,7 @@ func API(db *session.DB, ready func(ctx context.Context) error) *web.API {
 
 	web.Post(api, "/orders", placeOrder, web.Operation{Options: uow.Options{Retry: onStale}})
 	web.Get(api, "/orders", listOrders, web.As[OrderSummary]())
+	web.Get(api, "/orders/walk", walkOrders, web.As[OrderSummary]())
 	web.Post(api, "/orders/grid", gridOrders, web.As[OrderSummary]())
 	web.Get(api, "/orders/{id}", getOrder)
 
