@@ -174,18 +174,6 @@ func TestPageRequestBounds(t *testing.T) {
 	}
 }
 
-func TestTransformKeepsThePage(t *testing.T) {
-	t.Parallel()
-	p := query.Paginated[int]{Items: []int{1, 2}, Total: 9, Page: 3, PageSize: 2}
-	got, err := query.Transform(p, func(i int) (string, error) { return strings.Repeat("x", i), nil })
-	if err != nil || got.Total != 9 || got.Page != 3 || got.PageSize != 2 || got.Items[1] != "xx" {
-		t.Errorf("%+v %v", got, err)
-	}
-	if _, err := query.Transform(p, func(int) (int, error) { return 0, fault.Conflict }); !errors.Is(err, fault.Conflict) {
-		t.Error(err)
-	}
-}
-
 func BenchmarkRender(b *testing.B) {
 	m, p := modelOf[person](b)
 	d := dialect.Postgres()
