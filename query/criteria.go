@@ -100,7 +100,7 @@ func (d *Date) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// DateCriteria are criteria for the day that an instant is on. The zero value says nothing.
+// DateCriteria are criteria for a day, or for the one that an instant is on. The zero value says nothing.
 type DateCriteria struct {
 	Eq  *Date `json:"eq,omitempty" format:"date" doc:"Is on the day"`
 	Gt  *Date `json:"gt,omitempty" format:"date" doc:"Is after the day"`
@@ -109,7 +109,8 @@ type DateCriteria struct {
 	Lte *Date `json:"lte,omitempty" format:"date" doc:"Is on the day or before it"`
 	// Null asks for rows without a value, or for rows with one.
 	Null *bool `json:"null,omitempty" doc:"Has no value, or has one"`
-	// Zone is where days begin and end. Defaults to UTC. It is the program's to set, and not the client's.
+	// Zone is where days begin and end. Defaults to UTC. It is the program's to set, and not the client's. A column of days
+	// has no zone: there the days are those that it holds.
 	Zone *time.Location `json:"-"`
 }
 
@@ -188,7 +189,7 @@ func (c DateCriteria) predicates(f *filtering) error {
 		return f.misuse("holds no instant")
 	}
 	zone := c.Zone
-	if zone == nil {
+	if zone == nil || isDay(f.field) {
 		zone = time.UTC
 	}
 	// Half-open ranges of instants, which an index on the column serves.

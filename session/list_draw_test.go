@@ -492,6 +492,7 @@ type pieceFilter struct {
 	On                query.Criteria[bool]      `json:"on,omitzero" filter:"is_on"`
 	Open              *bool                     `json:"open,omitempty"`
 	Made              query.DateCriteria        `json:"made,omitzero"`
+	Day               query.DateCriteria        `json:"day,omitzero"`
 	At                query.DatetimeCriteria    `json:"at,omitzero"`
 	Owner             query.Criteria[uuid.UUID] `json:"owner,omitzero"`
 	Status            entity.Opt[string]        `json:"status,omitzero"`
@@ -529,7 +530,8 @@ func (d lDraw) filters(q *lQuestion) {
 			in.Open = new(rapid.Bool().Draw(d.t, "open"))
 			q.tests = append(q.tests, func(p *Piece) bool { return p.Open == *in.Open })
 		},
-		func() { d.days(q, &in.Made) },
+		func() { d.days(q, "madeOn", &in.Made) },
+		func() { d.days(q, "day", &in.Day) },
 		func() {
 			lCriteria(d, q, "at", &in.At, d.instant(lFieldOf("at")), d.instant(lFieldOf("at")))
 		},
@@ -557,7 +559,7 @@ func (d lDraw) filters(q *lQuestion) {
 		draws[i]()
 	}
 	q.text += "filter " + lJSON(in)
-	if !in.Made.IsZero() {
+	if !in.Made.IsZero() || !in.Day.IsZero() {
 		q.text += " in " + q.zone
 	}
 	q.clauses = append(q.clauses, query.ApplyFilters(in))
@@ -649,8 +651,8 @@ func (d lDraw) texts(q *lQuestion, name string, c *query.StringCriteria) {
 }
 
 // days draws criteria of days.
-func (d lDraw) days(q *lQuestion, c *query.DateCriteria) {
-	f := lFieldOf("madeOn")
+func (d lDraw) days(q *lQuestion, name string, c *query.DateCriteria) {
+	f := lFieldOf(name)
 	zone, err := time.LoadLocation(q.zone)
 	if err != nil {
 		panic(err)
