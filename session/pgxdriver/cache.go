@@ -50,7 +50,7 @@ type cache struct {
 	size    int
 	ring    entry    // newer is the least recently used, old the most
 	dead    []string // names that the server can forget
-	// failures counts how often the server may have kept a name of which the cache does not know.
+	// failures counts how often the server may have kept a name of which the cache does not know, or no longer.
 	failures int
 }
 
@@ -116,7 +116,8 @@ func newEntry(s *driver.Statement) *entry {
 
 // rename gives the entry a name that says what the statement is. A number would mean another statement to another
 // client: behind a transaction pooler that nobody has told us of, one client would run what the other has prepared. What
-// a failed attempt may have left, or somebody has discarded in part, is not met again: the name is then followed by one.
+// a failed attempt may have left, or somebody has discarded in part, or is still to be forgotten, is not met again: the
+// name is then followed by one.
 func (c *cache) rename(e *entry) string {
 	if e.name != "" {
 		c.failures++
@@ -146,9 +147,13 @@ func (c *cache) bury(e *entry) {
 	}
 }
 
-// drop forgets an entry, and has the server forget it with the next burst.
+// drop forgets an entry, and has the server forget it with the next burst. Until then the name is taken, and the text may
+// come again in this one.
 func (c *cache) drop(e *entry) {
 	c.bury(e)
+	if e.name != "" {
+		c.failures++
+	}
 	c.unlink(e)
 	c.size--
 	if first := c.entries[e.sql]; first == e {

@@ -103,6 +103,37 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
+// TestTextThatComesBackAtOnce: a full cache lets go of a statement that comes again in the same script, where the server
+// still has it under its name: one of an earlier script, or of this one.
+func TestTextThatComesBackAtOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	c := f.lend()
+	numbered := func(i int) driver.Statement {
+		return query([]value.Type{value.TypeInt64}, fmt.Sprintf("SELECT %d::bigint", i))
+	}
+	full := make([]driver.Statement, cacheSize)
+	for i := range full {
+		full[i] = numbered(i)
+	}
+	f.must(c, nil, driver.Stay, full...)
+	if got := f.must(c, nil, driver.Stay, numbered(cacheSize), numbered(0)); got[1][0] != value.OfInt(0) {
+		t.Errorf("of an earlier script: read %v", got)
+	}
+	more := make([]driver.Statement, cacheSize+1)
+	for i := range more {
+		more[i] = numbered(cacheSize + 1 + i)
+	}
+	more = append(more, more[0])
+	if got := f.must(c, nil, driver.Stay, more...); got[len(more)-1][0] != got[0][0] {
+		t.Errorf("of the same script: read %v, %v", got[0], got[len(more)-1])
+	}
+	f.must(c, nil, driver.Stay, numbered(0)) // by which the server forgets the rest
+	if n := prepared(f, c); n > cacheSize+1 {
+		t.Errorf("the server keeps %d statements", n)
+	}
+}
+
 // The same text twice in a cold script, with the same types and with others.
 func TestSameTextTwice(t *testing.T) {
 	t.Parallel()
