@@ -140,7 +140,7 @@ func (c Criteria[V]) predicates(f *filtering) error {
 		if err != nil {
 			return err
 		}
-		f.add(one.op, v)
+		f.add(one.name, one.op, v)
 	}
 	if err := f.in(reflect.TypeFor[V](), len(c.In), func(i int) unsafe.Pointer { return unsafe.Pointer(&c.In[i]) }); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (c StringCriteria) predicates(f *filtering) error {
 	}
 	switch {
 	case c.IsExact && c.CaseSensitive:
-		f.add(opEq, value.OfText(c.Value))
+		f.add("value", opEq, value.OfText(c.Value))
 	case c.IsExact:
 		f.match(opEqFold, c.Value)
 	case c.Value == "":
@@ -193,7 +193,7 @@ func (c DateCriteria) predicates(f *filtering) error {
 		zone = time.UTC
 	}
 	// Half-open ranges of instants, which an index on the column serves.
-	add := func(d *Date, ask func(time.Time, func(operator, ...value.Value) Predicate) Predicate, ofNext bool) {
+	add := func(name string, d *Date, ask func(time.Time, func(operator, ...value.Value) Predicate) Predicate, ofNext bool) {
 		if d == nil {
 			return
 		}
@@ -201,14 +201,14 @@ func (c DateCriteria) predicates(f *filtering) error {
 		if ofNext {
 			begin = end
 		}
-		f.q.where = append(f.q.where, ask(begin, f.asks))
+		f.q.where = append(f.q.where, ask(begin, f.asks(name)))
 	}
-	add(c.Eq, since, false)
-	add(c.Eq, until, true)
-	add(c.Gt, since, true)
-	add(c.Lt, until, false)
-	add(c.Gte, since, false)
-	add(c.Lte, until, true)
+	add("eq", c.Eq, since, false)
+	add("eq", c.Eq, until, true)
+	add("gt", c.Gt, since, true)
+	add("lt", c.Lt, until, false)
+	add("gte", c.Gte, since, false)
+	add("lte", c.Lte, until, true)
 	f.null(c.Null)
 	return nil
 }

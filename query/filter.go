@@ -209,7 +209,7 @@ func applyOptional(f *filtering, v reflect.Value) error {
 	case o.IsZero():
 		return nil
 	case o.IsNull():
-		f.add(opEq, value.Value{})
+		f.add("", opEq, value.Value{})
 		return nil
 	}
 	got := v.MethodByName("Get").Call(nil)[0]
@@ -225,22 +225,33 @@ type filtering struct {
 	name  string
 }
 
-func (f *filtering) add(op operator, vs ...value.Value) {
-	f.q.where = append(f.q.where, f.asks(op, vs...))
+// add adds a condition on the column; name is that of the criterion whose values they are.
+func (f *filtering) add(name string, op operator, vs ...value.Value) {
+	f.q.where = append(f.q.where, f.asks(name)(op, vs...))
 }
 
-func (f *filtering) asks(op operator, vs ...value.Value) Predicate {
-	return ofNode(&compared{f.field, op, vs, ""})
+// asks returns what makes conditions on the column.
+func (f *filtering) asks(name string) func(op operator, vs ...value.Value) Predicate {
+	from := origin{at: f.at(name)}
+	return func(op operator, vs ...value.Value) Predicate { return ofNode(&compared{from, f.field, op, vs, ""}) }
+}
+
+// at returns what clients call one criterion of the field.
+func (f *filtering) at(name string) string {
+	if name != "" {
+		name = "." + name
+	}
+	return f.name + name
 }
 
 func (f *filtering) match(op operator, text string) {
-	f.q.where = append(f.q.where, ofNode(&compared{f.field, op, nil, text}))
+	f.q.where = append(f.q.where, ofNode(&compared{origin{}, f.field, op, nil, text}))
 }
 
 func (f *filtering) equal(v reflect.Value) error {
 	x, err := f.value("", v.Type(), v.Addr().UnsafePointer())
 	if err == nil {
-		f.add(opEq, x)
+		f.add("", opEq, x)
 	}
 	return err
 }
@@ -257,7 +268,7 @@ func (f *filtering) in(t reflect.Type, n int, at func(i int) unsafe.Pointer) err
 		}
 	}
 	if n > 0 {
-		f.add(opIn, vs...)
+		f.add("in", opIn, vs...)
 	}
 	return nil
 }
@@ -267,9 +278,9 @@ func (f *filtering) null(wanted *bool) {
 		return
 	}
 	if *wanted {
-		f.add(opIsNull)
+		f.add("", opIsNull)
 	} else {
-		f.add(opNotNull)
+		f.add("", opNotNull)
 	}
 }
 
@@ -319,11 +330,8 @@ func (f *filtering) encoding(t reflect.Type) func(p unsafe.Pointer) (value.Value
 }
 
 func (f *filtering) bad(name, message string) error {
-	if name != "" {
-		name = "." + name
-	}
 	return &fault.Error{
-		Kind: fault.BadRequest, Op: "query.ApplyFilters", Entity: f.q.m.Name, Fields: []fault.Field{{Name: f.name + name, Message: message}},
+		Kind: fault.BadRequest, Op: "query.ApplyFilters", Entity: f.q.m.Name, Fields: []fault.Field{{Name: f.at(name), Message: message}},
 	}
 }
 
@@ -336,6 +344,7 @@ func (f *filtering) misuse(message string) error {
 
 // compared compares a column of the query's own table with values.
 type compared struct {
+	from   origin
 	field  *model.Field
 	op     operator
 	values []value.Value
@@ -344,6 +353,8 @@ type compared struct {
 
 func (c *compared) several() bool    { return false }
 func (c *compared) aggregates() bool { return false }
+
+func (c *compared) sent() (origin, *model.Field, []value.Value) { return c.from, c.field, c.values }
 
 func (c *compared) render(r *renderer) error {
 	f := r.mine(c.field)

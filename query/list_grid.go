@@ -114,6 +114,7 @@ func (c gridClause) item(at string, item GridItem) (p Predicate, asks bool, err 
 		return p, false, refused(at+".operator", quoted(f.name)+" has no operator "+quoted(item.Operator))
 	}
 	p, asks, err = f.predicate(t, sent{at + ".value", item.Value}, c.zone)
+	p.from(at + ".value")
 	return p, asks, f.names(err)
 }
 
@@ -142,7 +143,9 @@ func (c gridClause) search(f GridFilter) (Predicate, error) {
 		if err != nil {
 			return Predicate{}, err
 		}
-		all = append(all, c.def.search(text))
+		p := c.def.search(text)
+		p.from(s.at)
+		all = append(all, p)
 	}
 	if len(all) > 0 && len(c.def.searched) == 0 {
 		return Predicate{}, refused(at, "must be empty: nothing is searched here")

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/value"
 )
 
@@ -187,6 +188,7 @@ func (f *listed) matches(op operator, text string) Predicate {
 
 // asked is one test of a list's field.
 type asked struct {
+	from   origin
 	f      *listed
 	op     operator
 	values []value.Value
@@ -195,6 +197,23 @@ type asked struct {
 
 func (a *asked) several() bool    { return a.f.joined }
 func (a *asked) aggregates() bool { return false }
+
+func (a *asked) sent() (origin, *model.Field, []value.Value) {
+	if a.f.column == nil || a.op == opInFold { // which compares texts
+		return origin{}, nil, nil
+	}
+	return a.from, a.f.column, a.values
+}
+
+// from says of what a list's fields are asked where in the request that comes from. It is for predicates that were just
+// made.
+func (p *Predicate) from(at string) {
+	p.nodes(func(n node) {
+		if a, ok := n.(*asked); ok {
+			a.from = origin{at, "of " + quoted(a.f.name) + " "}
+		}
+	})
+}
 
 func (a *asked) render(r *renderer) error {
 	c, ok := a.f.n.(column)

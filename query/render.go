@@ -122,7 +122,7 @@ func (r *renderer) compare(op operator, f ref, v value.Value) {
 // paramType returns the type that a parameter for the field is declared as. A column of a type of the user's own (an
 // enum, citext, date) takes it as that type, which the database finds out; declaring text would make it text.
 func (r *renderer) paramType(f ref) value.Type {
-	if f.Native != "" && f.Type != value.TypeDecimal && r.d.ColumnType(f.Type, f.Native) == f.Native {
+	if isNative(f.Field) && r.d.ColumnType(f.Type, f.Native) == f.Native {
 		return value.TypeUnknown
 	}
 	return f.Type
@@ -227,15 +227,29 @@ func (r *renderer) match(p *Predicate, f ref) error {
 
 // matchText renders the match of a text column.
 func (r *renderer) matchText(op operator, f ref, text string) {
-	r.textOf(op, func() { r.column(f) }, text)
+	r.textOf(op, func() { r.asText(op, f) }, text)
 	r.hide(f)
 }
 
+// asText renders a column as the text that a match is of. A type of the user's own may have no LIKE, as an enum, or one of
+// its own: that of citext does not heed the case. Folding makes a text of it by itself.
+func (r *renderer) asText(op operator, f ref) {
+	if folds(op) || r.paramType(f) == value.TypeText {
+		r.column(f)
+		return
+	}
+	r.write("CAST(")
+	r.column(f)
+	r.write(" AS ", r.d.ColumnType(value.TypeText, ""), ")")
+}
+
+// folds reports whether a text match ignores the case.
+func folds(op operator) bool { return op >= opEqFold && op <= opSuffixFold }
+
 // textOf renders the match of an expression that is a text.
 func (r *renderer) textOf(op operator, left func(), text string) {
-	folds := op >= opEqFold && op <= opSuffixFold
 	side := func(render func()) {
-		if folds {
+		if folds(op) {
 			r.d.Fold(&r.b, func(*strings.Builder) { render() })
 		} else {
 			render()

@@ -43,7 +43,7 @@ func Grid[T any](
 	rows := &rowsRead[T]{read: of[T](clauses)}
 	t := rows.paged(part)
 	if err := s.readPage(ctx, op, rows, t); err != nil {
-		return none, unasked(op, err)
+		return none, err
 	}
 	seen, end := rows.seen(len(rows.objs))
 	n, _, err := rows.counting.Settle(t.v, seen, end)
@@ -61,7 +61,7 @@ func gridSeek[T any](
 	var none query.GridPage[*T]
 	rows, t, err := seek[T](ctx, op, at, append([]query.Clause{list.Grid(req)}, clauses...))
 	if err != nil {
-		return none, unasked(op, asStart(err))
+		return none, asStart(err)
 	}
 	out := query.GridPage[*T]{Rows: rows.objs}
 	if out.PageInfo.NextCursor, _, err = rows.seek.Cursors(); err != nil {
@@ -81,13 +81,4 @@ func asStart(err error) error {
 	out := *e
 	out.Fields = []fault.Field{{Name: "start", Message: e.Fields[0].Message}}
 	return &out
-}
-
-// unasked makes an error of a database about a value one of the request, which it came with: what a column's own type does
-// not take, such as a text that is none of an enum's.
-func unasked(op string, err error) error {
-	if fault.KindOf(err) != fault.Invalid {
-		return err
-	}
-	return &fault.Error{Kind: fault.BadRequest, Op: op, Message: "a value is none that its field can have", Err: err}
 }

@@ -68,10 +68,13 @@ func (r *read) bind(s *Session, op string) (err error) {
 	return err
 }
 
-// name adds to an error of one of the read's statements which entity it concerns.
+// name adds to an error of one of the read's statements which entity it concerns, and which field of a request.
 func (r *read) name(e *fault.Error, _ int) {
 	e.Entity = r.x.Name
 	r.failed = true
+	if r.q != nil {
+		r.q.Blame(e)
+	}
 }
 
 func (r *read) verdict(*Session, string) error { return nil }
