@@ -38,7 +38,8 @@ type Criteria[V any] struct {
 	Null *bool `json:"null,omitempty" doc:"Has no value, or has one"`
 }
 
-// DatetimeCriteria are criteria for instants.
+// DatetimeCriteria are criteria for instants. A day, in a column of days, is its midnight in UTC. What lies between two
+// instants that the column can hold, whose parts are microseconds, equals neither and is between them.
 type DatetimeCriteria = Criteria[time.Time]
 
 // StringCriteria is what a filter says of a text column. Its zero value says nothing. In a query string name=ann is short
@@ -140,7 +141,7 @@ func (c Criteria[V]) predicates(f *filtering) error {
 		if err != nil {
 			return err
 		}
-		f.add(one.name, one.op, v)
+		f.compare(one.name, one.op, v)
 	}
 	if err := f.in(reflect.TypeFor[V](), len(c.In), func(i int) unsafe.Pointer { return unsafe.Pointer(&c.In[i]) }); err != nil {
 		return err

@@ -236,6 +236,11 @@ func (f *filtering) asks(name string) func(op operator, vs ...value.Value) Predi
 	return func(op operator, vs ...value.Value) Predicate { return ofNode(&compared{from, f.field, op, vs, ""}) }
 }
 
+// compare adds a comparison of the column with what a client has sent.
+func (f *filtering) compare(name string, op operator, v stored) {
+	f.q.where = append(f.q.where, v.compared(op, f.asks(name)))
+}
+
 // at returns what clients call one criterion of the field.
 func (f *filtering) at(name string) string {
 	if name != "" {
@@ -251,7 +256,7 @@ func (f *filtering) match(op operator, text string) {
 func (f *filtering) equal(v reflect.Value) error {
 	x, err := f.value("", v.Type(), v.Addr().UnsafePointer())
 	if err == nil {
-		f.add("", opEq, x)
+		f.compare("", opEq, x)
 	}
 	return err
 }
@@ -260,14 +265,21 @@ func (f *filtering) in(t reflect.Type, n int, at func(i int) unsafe.Pointer) err
 	if n > MaxValues {
 		return f.bad("in", "has more than "+strconv.Itoa(MaxValues)+" values")
 	}
-	vs := make([]value.Value, n)
-	for i := range vs {
-		var err error
-		if vs[i], err = f.value("in", t, at(i)); err != nil {
+	vs := make([]value.Value, 0, n)
+	for i := range n {
+		v, err := f.value("in", t, at(i))
+		if err != nil {
 			return err
 		}
+		if !v.above { // which nothing equals that the column can hold
+			vs = append(vs, v.Value)
+		}
 	}
-	if n > 0 {
+	switch {
+	case n == 0:
+	case len(vs) == 0:
+		f.q.where = append(f.q.where, Or())
+	default:
 		f.add("in", opIn, vs...)
 	}
 	return nil
@@ -285,16 +297,16 @@ func (f *filtering) null(wanted *bool) {
 }
 
 // value reads the variable at p as a value of the column.
-func (f *filtering) value(name string, t reflect.Type, p unsafe.Pointer) (value.Value, error) {
+func (f *filtering) value(name string, t reflect.Type, p unsafe.Pointer) (stored, error) {
 	encode := f.encoding(t)
 	if encode == nil {
-		return value.Value{}, f.misuse("is stored as " + f.field.Type.String() + ", and the filter's values are of type " + t.String())
+		return stored{}, f.misuse("is stored as " + f.field.Type.String() + ", and the filter's values are of type " + t.String())
 	}
-	v, err := encode(p)
+	x, err := encode(p)
 	if err != nil {
-		return v, f.bad(name, err.Error())
+		return stored{}, f.bad(name, err.Error())
 	}
-	wrong := ""
+	v, wrong := stored{Value: x}, ""
 	switch v.Kind() {
 	case value.Text:
 		wrong = textWrong(v.Str())
@@ -304,6 +316,9 @@ func (f *filtering) value(name string, t reflect.Type, p unsafe.Pointer) (value.
 		if len(v.Str()) > MaxText {
 			wrong = "is longer than " + strconv.Itoa(MaxText) + " bytes"
 		}
+	case value.Time:
+		at := instantOf(x, t, p)
+		v, wrong = kept(at, isDay(f.field)), instantWrong(at)
 	}
 	if wrong != "" {
 		return v, f.bad(name, wrong)

@@ -1,10 +1,36 @@
 package query
 
 import (
+	"reflect"
 	"time"
+	"unsafe"
 
 	"github.com/urutu-go/urutu/value"
 )
+
+// kept returns an instant as a column has it that keeps whole microseconds or, where it is one of days, their midnights in
+// UTC.
+func kept(at time.Time, day bool) stored {
+	unit := time.Microsecond
+	if day {
+		unit = 24 * time.Hour
+	}
+	down := at.Truncate(unit)
+	return stored{value.OfTime(down), !down.Equal(at)}
+}
+
+// instantOf returns the instant that was read as v from a variable of type t, with what v does not hold of it.
+func instantOf(v value.Value, t reflect.Type, p unsafe.Pointer) time.Time {
+	for ; t.Kind() == reflect.Pointer; t = t.Elem() {
+		p = *(*unsafe.Pointer)(p)
+	}
+	if t.Kind() == reflect.Struct && t.ConvertibleTo(timeType) {
+		return *(*time.Time)(p)
+	}
+	return v.Time()
+}
+
+var timeType = reflect.TypeFor[time.Time]()
 
 // side says where an instant is that others are compared with: 0 among those that columns hold, -1 before all of them, 1
 // behind all, which is where the last day there is ends, or that of another zone.
@@ -17,6 +43,14 @@ func side(at time.Time) int {
 	default:
 		return 0
 	}
+}
+
+// instantWrong returns what is wrong with an instant, "" where nothing is.
+func instantWrong(at time.Time) string {
+	if side(at) != 0 {
+		return "is outside of the years 0 to 9999"
+	}
+	return ""
 }
 
 // since asks for instants that are not before at. No column is compared with what it cannot hold.

@@ -228,7 +228,7 @@ type ListField struct {
 }
 
 // Field is a column that clients know by a name: one of the list's own table, or of one that is joined. How it is
-// filtered follows from what it is stored as: texts, numbers and decimals, times (by the minute), booleans, UUIDs.
+// filtered follows from what it is stored as: texts, numbers and decimals, times (by the minute), days, booleans, UUIDs.
 func Field[V any](name string, col *V) ListField { return Computed(name, Col(col)) }
 
 // Computed is an expression that clients know by a name. It may not be an aggregate of the list's own rows; [Over] is one
@@ -244,7 +244,8 @@ func (f ListField) AsSelect() ListField {
 	return f
 }
 
-// AsDate makes a field of times one of days, which begin and end in the zone of [List.In].
+// AsDate makes a field of times one of days, which begin and end in the zone of [List.In]. A column of days is one without
+// it, and its days have no zone.
 func (f ListField) AsDate() ListField {
 	f.as = dateKind
 	return f

@@ -76,6 +76,8 @@ func (f *listed) kindOf() (kind, error) {
 		own = textKind
 	case t >= value.TypeInt16 && t <= value.TypeFloat64, t == value.TypeDecimal:
 		own = numberKind
+	case t == value.TypeTime && f.isDay():
+		own = dateKind
 	case t == value.TypeTime:
 		own = datetimeKind
 	case t == value.TypeBool:
@@ -86,7 +88,7 @@ func (f *listed) kindOf() (kind, error) {
 	switch {
 	case own == noKind:
 		return own, errors.New("is stored as " + f.codec.Type.String() + ", by which nothing can be filtered or sorted")
-	case f.as == dateKind && own != datetimeKind:
+	case f.as == dateKind && own != datetimeKind && own != dateKind:
 		return own, errors.New("AsDate is for times, and not for what is stored as " + f.codec.Type.String())
 	case f.searched && own != textKind && own != numberKind && own != uuidKind:
 		return own, errors.New("what is stored as " + f.codec.Type.String() + " cannot be searched")

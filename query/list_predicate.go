@@ -100,7 +100,7 @@ func (f *listed) membership(t test, s sent) (Predicate, error) {
 		if err != nil {
 			return Predicate{}, err
 		}
-		if !v.above { // which no whole number equals
+		if !v.above { // which nothing equals that the column can hold
 			vs = append(vs, v.Value)
 		}
 	}
@@ -118,22 +118,10 @@ func (f *listed) membership(t test, s sent) (Predicate, error) {
 
 // compared compares the field with a value. What has no value differs from all, and is neither greater nor less.
 func (f *listed) compared(t test, v stored) Predicate {
-	if v.above {
-		switch t {
-		case equals:
-			return Or()
-		case differs:
-			return And()
-		case greater, atLeast:
-			return f.asks(opGt, v.Value)
-		default:
-			return f.asks(opLe, v.Value)
-		}
-	}
 	if f.kind == boolKind && !v.Bool() {
 		return Or(f.asks(opIsNull), f.asks(opEq, v.Value)) // no value is false, as the grid shows it
 	}
-	return f.asks(comparedBy[t], v.Value)
+	return v.compared(comparedBy[t], f.asks)
 }
 
 var comparedBy = map[test]operator{equals: opEq, differs: opNe, greater: opGt, atLeast: opGe, less: opLt, atMost: opLe}

@@ -121,8 +121,24 @@ func (s sent) begins(c byte) bool {
 // stored is a value as a column of a field would have it.
 type stored struct {
 	value.Value
-	// above: what was given is a number between this one and the next that the column can hold.
+	// above: what was given is between this one and the next that the column can hold.
 	above bool
+}
+
+// compared asks how a column compares with what was given.
+func (v stored) compared(op operator, asks func(op operator, vs ...value.Value) Predicate) Predicate {
+	switch {
+	case !v.above:
+		return asks(op, v.Value)
+	case op == opEq:
+		return Or()
+	case op == opNe:
+		return And()
+	case op == opGt || op == opGe:
+		return asks(opGt, v.Value)
+	default:
+		return asks(opLe, v.Value)
+	}
 }
 
 // value reads a value for the field.
@@ -162,8 +178,11 @@ func (f *listed) formed(s sent) (stored, error) {
 	if err != nil || v.IsNull() {
 		return stored{}, s.refused("is not one of its values")
 	}
-	if v.Kind() == value.Text {
+	switch v.Kind() {
+	case value.Text:
 		err = checkText(s.at, v.Str())
+	case value.Time:
+		return f.instant(s, instantOf(v, f.typ, p.UnsafePointer()))
 	}
 	return stored{Value: v}, err
 }
@@ -188,7 +207,10 @@ func (f *listed) plain(s sent) (stored, error) {
 		return uuidOf(s.at, text)
 	case value.TypeTime:
 		t, err := s.time()
-		return stored{Value: value.OfTime(t)}, err
+		if err != nil {
+			return stored{}, err
+		}
+		return f.instant(s, t)
 	default:
 		return f.number(s)
 	}
@@ -283,7 +305,7 @@ func (s sent) time() (time.Time, error) {
 	if err == nil {
 		var t time.Time
 		if t, err = time.Parse(time.RFC3339, text); err == nil {
-			return t, s.storable(t)
+			return t, nil
 		}
 	}
 	return time.Time{}, s.refused("must be a time like 2026-11-29T12:00:00.000Z")
@@ -306,10 +328,15 @@ func (s sent) day() (Date, error) {
 	return Date{}, s.refused("must be a day like 2026-11-29, or its midnight in UTC")
 }
 
+// instant returns an instant as the field's column keeps it.
+func (f *listed) instant(s sent, at time.Time) (stored, error) {
+	return kept(at, f.isDay()), s.storable(at)
+}
+
 // storable refuses an instant that databases cannot hold.
 func (s sent) storable(t time.Time) error {
-	if side(t) != 0 {
-		return s.refused("is outside of the years 0 to 9999")
+	if wrong := instantWrong(t); wrong != "" {
+		return s.refused(wrong)
 	}
 	return nil
 }

@@ -250,13 +250,13 @@ func (d lDraw) number(f *lField) (raw string, want any, ok bool) {
 	return raw, want, ok
 }
 
-// instant draws an instant, often one of a row, or of its minute.
+// instant draws an instant, often one of a row, or of its minute, or right behind it.
 func (d lDraw) instant(f *lField) time.Time {
 	at, ok := d.known(f).(time.Time)
 	if !ok {
 		return lInstant(d.t)
 	}
-	return pickOf(d, at, at.Truncate(time.Minute), at.Truncate(time.Millisecond))
+	return pickOf(d, at, at.Truncate(time.Minute), at.Truncate(time.Millisecond), at.Add(700*time.Nanosecond))
 }
 
 // lQuestion is something that is asked of a list: by clauses, or by a grid's request, and what a row has to be for it.
@@ -493,6 +493,8 @@ type pieceFilter struct {
 	Open              *bool                     `json:"open,omitempty"`
 	Made              query.DateCriteria        `json:"made,omitzero"`
 	Day               query.DateCriteria        `json:"day,omitzero"`
+	DayAt             query.DatetimeCriteria    `json:"day_at,omitzero" filter:"day"`
+	DayIs             *time.Time                `json:"day_is,omitempty" filter:"day"`
 	At                query.DatetimeCriteria    `json:"at,omitzero"`
 	Owner             query.Criteria[uuid.UUID] `json:"owner,omitzero"`
 	Status            entity.Opt[string]        `json:"status,omitzero"`
@@ -534,6 +536,13 @@ func (d lDraw) filters(q *lQuestion) {
 		func() { d.days(q, "day", &in.Day) },
 		func() {
 			lCriteria(d, q, "at", &in.At, d.instant(lFieldOf("at")), d.instant(lFieldOf("at")))
+		},
+		func() {
+			lCriteria(d, q, "day", &in.DayAt, d.instant(lFieldOf("day")), d.instant(lFieldOf("at")))
+		},
+		func() {
+			in.DayIs = new(d.instant(lFieldOf("day")))
+			q.tests = append(q.tests, func(p *Piece) bool { return p.Day != nil && p.Day.Equal(*in.DayIs) })
 		},
 		func() { lCriteria(d, q, "owner", &in.Owner, lOwners...) },
 		func() {

@@ -68,7 +68,7 @@ var pieceList = query.NewList[Piece](
 	query.Field("madeOn", &pieces.Made).AsDate(),
 	query.Field("at", &pieces.At),
 	query.Field("atDay", &pieces.At).AsDate(),
-	query.Field("day", &pieces.Day).AsDate(),
+	query.Field("day", &pieces.Day),
 	query.Field("owner", &pieces.Owner).Searched(),
 	query.Field("status", &pieces.Status).AsSelect().Searched(),
 	query.Field("grade", &pieces.Grade).AsSelect(),
