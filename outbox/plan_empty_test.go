@@ -41,6 +41,9 @@ func (p *planned) noScans(state string) {
 		if scans := plan.scans(lanes); len(scans) > 0 {
 			p.Errorf("%s: it scans %s\n%s\n%s", state, strings.Join(scans, ", "), sent[0].SQL, text)
 		}
+		if strings.HasPrefix(sent[0].SQL, "DELETE FROM urutu_message WHERE ctid") && !strings.Contains(text, `"Tid Scan"`) {
+			p.Errorf("%s: what was sent is not deleted where it is\n%s", state, text)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type statements struct {
 	retry, delete, move *query
 	trust, acquit       *query
 	forget, heal        *query
+	direct              *query // before delete: it reads no whole table; nil where that is sure
 	moved, waiting      *query // where that takes more than one statement
 	upcoming            *query // when the next move is
 }
@@ -177,9 +178,11 @@ func (s *statements) writing(d dialect.Dialect) {
 	if s.arrays {
 		s.forget = prepare(d, "delete urutu_message_retry", "DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND id = ANY (?3)",
 			types(tDest, tSmall, tInt))
-		// Each number is looked up by the whole key: a planner that knows nothing of a table that has grown would rather read
-		// all of the lane, which it believes to have a few hundred rows.
-		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND ctid = ANY (ARRAY("+
+		// Each number is looked up by the whole key, and what is found is deleted where it is. A planner that knows nothing of a
+		// table that has grown would rather read the whole lane, were that among the conditions, which it believes to have a few
+		// hundred rows; and the whole table without it, so that it is told not to.
+		s.direct = prepare(d, "set enable_seqscan", "SELECT set_config('enable_seqscan', 'off', true)", nil, tText)
+		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE ctid = ANY (ARRAY("+
 			"SELECT (SELECT m.ctid FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = u.id) FROM unnest(?3) AS u(id)))",
 			types(tDest, tSmall, tInt))
 		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE ctid = ANY (ARRAY(SELECT ctid"+
