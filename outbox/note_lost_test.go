@@ -15,7 +15,8 @@ import (
 	"github.com/urutu-go/urutu/urututest"
 )
 
-const noteAllSQL = "INSERT INTO urutu_message_retry (dest, lane, id, topic, key, attempts, next_at, parked, reason, last_error, failed_at)" +
+// NoteAll notes a failure of every message.
+const NoteAll = "INSERT INTO urutu_message_retry (dest, lane, id, topic, key, attempts, next_at, parked, reason, last_error, failed_at)" +
 	" SELECT dest, lane, id, topic, key, 1, created_at, true, 'refused', '', created_at FROM urutu_message"
 
 // notes returns a database, a consumer's engine on it, and a way to put messages of one key and to ask for a number.
@@ -108,7 +109,7 @@ func TestNoteWhoseAnswerIsLost(t *testing.T) {
 	var db *session.DB
 	db, e, put, ask := notes(t, Consumer{Handle: func(ctx context.Context, d *Delivery) error {
 		if calls++; calls == 1 {
-			execute(t, db, noteAllSQL) // the first try, of which nobody hears
+			execute(t, db, NoteAll) // the first try, of which nobody hears
 			return errors.New("it fails")
 		}
 		return db.Do(ctx, d.Acknowledge)

@@ -120,9 +120,7 @@ func ask(t *testing.T, db *session.DB, query string) (n int64) {
 	return n
 }
 
-// noteAll notes a failure of every message.
 func noteAll(ctx context.Context) error {
-	_, err := session.From(ctx).ExecContext(ctx, "INSERT INTO urutu_message_retry (dest, lane, id, topic, key, attempts, next_at, parked, reason,"+
-		" last_error, failed_at) SELECT dest, lane, id, topic, key, 1, created_at, true, 'refused', '', created_at FROM urutu_message")
+	_, err := session.From(ctx).ExecContext(ctx, outbox.NoteAll)
 	return err
 }

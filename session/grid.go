@@ -17,8 +17,9 @@ import (
 //	}
 //
 // A [query.Counting] among the clauses says whether the rows of all pages are counted; where their number is not known, it
-// is -1, which the grid takes for unknown, and whether there is a next page is left out where that is not known. A request with a cursor is answered as by [Seek], uncounted unless a clause says
-// otherwise, with the cursor of the next page in pageInfo. What the request must not ask for is fault.BadRequest: see [query.List.Grid].
+// is -1, which the grid takes for unknown, and whether there is a next page is left out where that is not known. A request
+// with a cursor is answered as by [Seek], uncounted unless a clause says otherwise, with the cursor of the next page in
+// pageInfo. What the request must not ask for is fault.BadRequest: see [query.List.Grid].
 func Grid[T any](
 	ctx context.Context, list *query.List[T], req query.GridRequest, clauses ...query.Clause,
 ) (query.GridPage[*T], error) {
