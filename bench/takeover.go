@@ -123,7 +123,8 @@ func shared(ctx context.Context, db *database) error {
 	for {
 		var even bool
 		err := db.conn.QueryRow(ctx, `SELECT count(*) = 2 AND min(n) = max(n) FROM
-			(SELECT count(*) AS n FROM urutu_message_lane WHERE lease_until > 0 GROUP BY owner) AS o`).Scan(&even)
+			(SELECT count(*) AS n FROM urutu_message_lane l JOIN urutu_message_lease e ON e.dest = l.dest AND e.lane = l.lane
+				WHERE e.until > 0 GROUP BY l.owner) AS o`).Scan(&even)
 		if even || err != nil {
 			return err
 		}

@@ -233,8 +233,9 @@ func TestTwoOwnersOfOneLane(t *testing.T) {
 		if f.database == urututest.InSQLite {
 			someone = "randomblob(16)"
 		}
-		f.exec(t, "UPDATE urutu_message_lane SET owner = "+someone+", epoch = epoch + 1, lease_until = 1"+
-			" WHERE EXISTS (SELECT 1 FROM urutu_message m WHERE m.dest = urutu_message_lane.dest AND m.lane = urutu_message_lane.lane)")
+		const inUse = " WHERE (dest, lane) IN (SELECT m.dest, m.lane FROM urutu_message m)"
+		f.exec(t, "UPDATE urutu_message_lane SET owner = "+someone+", epoch = epoch + 1"+inUse)
+		f.exec(t, "UPDATE urutu_message_lease SET until = 1"+inUse)
 		second, secondGoesOn := process("second")
 		inHand.want(t, "first", "second")
 		close(firstGoesOn)

@@ -32,7 +32,7 @@ func (f *fixture) writes() *events {
 		}
 		text := strings.Join(append(list, s.End.String()), ", ")
 		if s.End == driver.Stay && !strings.HasPrefix(text, "insert ") || strings.HasPrefix(text, "move ") || strings.HasPrefix(text, "delete urutu_message_inbox") || // what is over
-			strings.Contains(text, "urutu_message_lane") || strings.Contains(text, "urutu_message_worker") {
+			strings.Contains(text, "urutu_message_lane") || strings.Contains(text, "urutu_message_lease") || strings.Contains(text, "urutu_message_worker") {
 			return nil
 		}
 		seen.add("%s", text)

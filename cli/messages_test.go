@@ -115,7 +115,8 @@ func fill(t *testing.T, db *session.DB) {
 			if d.id == 1 && lane == 0 {
 				until = 4e15 // in the year 2096
 			}
-			f.insert("urutu_message_lane", "dest, lane, owner, epoch, lease_until, touched", d.id, lane, [16]byte{1}, 1, until, 0)
+			f.insert("urutu_message_lane", "dest, lane, owner, epoch, touched", d.id, lane, [16]byte{1}, 1, 0)
+			f.insert("urutu_message_lease", "dest, lane, until", d.id, lane, until)
 		}
 	}
 	for _, s := range []struct {

@@ -23,8 +23,8 @@ type Dialect interface {
 	Update(s Update) string
 	// Delete renders the deletion of one row by its key, or of a batch of them.
 	Delete(s Delete) string
-	// Paging appends LIMIT and OFFSET with the expressions that limit and offset append; a nil one is left out.
-	Paging(b *strings.Builder, limit, offset func(*strings.Builder))
+	// Paging appends LIMIT and OFFSET with the parameters of these numbers, which are integers; 0 leaves one out.
+	Paging(b *strings.Builder, limit, offset int)
 	// Locking appends a locking clause, or nothing where the database has none (and needs none). Where of is not empty
 	// only the rows of the table with that alias are locked.
 	Locking(b *strings.Builder, lock Lock, of string)

@@ -45,14 +45,14 @@ func (postgres) column(b *strings.Builder, name string) { quote(b, name, '"') }
 func (postgres) Param(b *strings.Builder, n int, _ value.Type) { number(b, '$', n) }
 
 // Paging appends LIMIT and OFFSET.
-func (postgres) Paging(b *strings.Builder, limit, offset func(*strings.Builder)) {
-	if limit != nil {
+func (postgres) Paging(b *strings.Builder, limit, offset int) {
+	if limit > 0 {
 		b.WriteString(" LIMIT ")
-		limit(b)
+		number(b, '$', limit)
 	}
-	if offset != nil {
+	if offset > 0 {
 		b.WriteString(" OFFSET ")
-		offset(b)
+		number(b, '$', offset)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestPostgresClauses(t *testing.T) {
 	serial, includesKey := d.SerialType(value.TypeInt64)
 	check(t, []rendered{
 		{"param", text(func(b *strings.Builder) { d.Param(b, 12, value.TypeText) }), "$12"},
-		{"paging", pagings(d), "; LIMIT 0; LIMIT 5 OFFSET 0; LIMIT 5 OFFSET 10; OFFSET 10;"},
+		{"paging", pagings(d), "; LIMIT $5; LIMIT $5 OFFSET $10; OFFSET $10;"},
 		{"locking", lockings(d), "; FOR UPDATE; FOR UPDATE NOWAIT; FOR UPDATE SKIP LOCKED; FOR SHARE; FOR NO KEY UPDATE;"},
 		{"fold", text(func(b *strings.Builder) { d.Fold(b, appendColumn) }), `lower((c)::text COLLATE "und-x-icu")`},
 		{"types", columnTypes(d), "unknown text; bool boolean; int16 smallint; int32 integer; int64 bigint; uint64 numeric(20,0); " +

@@ -133,17 +133,17 @@ func (d sqlite) returning(b *strings.Builder, names []string) {
 
 // Paging appends LIMIT and OFFSET. SQLite has no OFFSET without a LIMIT; -1 is none. It looks at what is bound to a limit
 // as it plans, and so plans a statement anew whenever it is bound: the plus hides that it is a parameter.
-func (sqlite) Paging(b *strings.Builder, limit, offset func(*strings.Builder)) {
+func (sqlite) Paging(b *strings.Builder, limit, offset int) {
 	switch {
-	case limit != nil:
+	case limit > 0:
 		b.WriteString(" LIMIT +")
-		limit(b)
-	case offset != nil:
+		number(b, '?', limit)
+	case offset > 0:
 		b.WriteString(" LIMIT -1")
 	}
-	if offset != nil {
+	if offset > 0 {
 		b.WriteString(" OFFSET ")
-		offset(b)
+		number(b, '?', offset)
 	}
 }
 

@@ -44,7 +44,7 @@ func TestSQLiteClauses(t *testing.T) {
 		{"in bytes", bytes, "c IN (SELECT CASE type WHEN 'array' THEN unhex(value ->> 0) ELSE value END FROM json_each(?4))"},
 		{"in nothing", none, "1 = 0"},
 		{"param", text(func(b *strings.Builder) { d.Param(b, 12, value.TypeText) }), "?12"},
-		{"paging", pagings(d), "; LIMIT +0; LIMIT +5 OFFSET 0; LIMIT +5 OFFSET 10; LIMIT -1 OFFSET 10;"},
+		{"paging", pagings(d), "; LIMIT +?5; LIMIT +?5 OFFSET ?10; LIMIT -1 OFFSET ?10;"},
 		{"locking", lockings(d), ";;;;;;"},
 		{"fold", text(func(b *strings.Builder) { d.Fold(b, appendColumn) }), "urutu_fold(c)"},
 		{"types", columnTypes(d), "unknown TEXT; bool BOOLEAN; int16 INTEGER; int32 INTEGER; int64 INTEGER; uint64 BLOB; float32 REAL; " +

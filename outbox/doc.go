@@ -20,7 +20,7 @@
 //
 // A destination's messages are spread over lanes, by their keys. Each lane is looked after by one process at a time, which
 // holds a lease on it; processes share the lanes evenly, and take over those of one that has died when the lease ends,
-// after 5 seconds. Whoever has lost a lane without knowing cannot commit: the row's delete asks for the lease.
+// after 4.5 seconds. Whoever has lost a lane without knowing cannot commit: the row's delete asks for the lease.
 // [Relane] changes the number of lanes while everything runs.
 //
 // # Order

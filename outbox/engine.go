@@ -61,7 +61,7 @@ type timing struct {
 }
 
 var defaults = timing{
-	lease: 5 * time.Second, margin: time.Second, renew: 1500 * time.Millisecond, tick: 500 * time.Millisecond,
+	lease: 4500 * time.Millisecond, margin: time.Second, renew: 1500 * time.Millisecond, tick: 500 * time.Millisecond,
 	pollMin: 2 * time.Millisecond, pollMax: 250 * time.Millisecond, pollAlone: 50 * time.Millisecond,
 	due: 500 * time.Millisecond, sweep: 30 * time.Second, inbox: 7 * 24 * time.Hour, purge: time.Minute,
 }
@@ -173,7 +173,7 @@ func (e *Engine) Start(ctx context.Context) error {
 
 // register stores the destinations and what they subscribe to, and reads their numbers.
 func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) error {
-	destinations, subscriptions, lanes := registerDestination(d), registerSubscription(d), registerLanes(d)
+	destinations, subscriptions, lanes, leases := registerDestination(d), registerSubscription(d), registerLanes(d), registerLeases(d)
 	number := prepare(d, "select urutu_message_destination", "SELECT id FROM urutu_message_destination WHERE name = ?1", types(tText), tInt)
 	script := &driver.Script{Begin: &driver.TxOptions{}, End: driver.Commit}
 	var results collect
@@ -192,6 +192,7 @@ func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) err
 			add(subscriptions.with(name, value.OfText(topic)), nil)
 		}
 		add(lanes.with(name), nil)
+		add(leases.with(name), nil)
 		add(number.with(name), func(row []value.Value) { dest.id = int32(row[0].Int()) })
 	}
 	return e.db.Run(ctx, op, driver.Write, script, results)

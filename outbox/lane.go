@@ -38,15 +38,17 @@ type lane struct {
 	behind map[string]*backlog
 	recent map[int64]string
 	low    map[string]int64
-	// whole asks for a sweep of the whole lane; wholeAt is when the last one was.
+	// whole asks for a sweep of the whole lane; wholeAt is when one is due in any case.
 	whole   bool
 	wholeAt time.Time
 	// sweeping is a sweep of the whole lane that takes several looks, and has come to sweptTo.
 	sweeping bool
 	sweptTo  int64
-	due      time.Time // when the next retry is; zero for never
-	touched  int64     // an operator has changed something, when this number changes
-	lost     bool      // it belongs to another process now
+	// bottom is where it begins: nothing up to there is in the table any more, but what was deleted may still be in the way.
+	bottom  bottom
+	due     time.Time // when the next retry is; zero for never
+	touched int64     // an operator has changed something, when this number changes
+	lost    bool      // it belongs to another process now
 
 	deaths  int   // of owners, before what was there at the last one was through
 	doubt   int64 // one of the messages up to here may have been in hand at the last death
@@ -96,6 +98,7 @@ type look struct {
 	fetched, swept []*Delivery
 	stays          map[string]bool // the keys that it has left in the table
 	full           bool            // the sweep stopped at its limit
+	first          int64           // from its floor up to here it found nothing at all
 	upto           int64           // it was asked to go up to here: to the hint, or to the end of a window before the floor
 	blocked        map[string]bool // the keys that waited for a retry before anything was looked for
 	ended          uint64          // every transaction before this number had ended before the sweep
@@ -105,15 +108,16 @@ type look struct {
 
 // begin begins a look.
 func (l *lane) begin(now time.Time, everything bool) look {
-	k := look{lane: l, fetch: !l.crowded(), hint: l.hint, floor: l.floor, upto: l.hint, settled: l.floor, stays: map[string]bool{}}
+	k := look{lane: l, fetch: !l.crowded(), hint: l.hint, floor: l.floor, first: l.floor, upto: l.hint, settled: l.floor, stays: map[string]bool{}}
 	if !l.sweeping && (l.whole || everything) {
-		l.sweeping, l.sweptTo, l.whole, l.wholeAt = true, 0, false, now
+		l.sweeping, l.sweptTo, l.whole = true, l.bottom.at, false
+		l.bottom.age(now, l.floor)
 		clear(l.fresh)
 	}
 	k.scans, k.topics = l.scans()
 	k.whole, k.sweep = l.sweeping, l.sweeping || l.floor < l.hint
 	if k.whole {
-		k.floor = l.sweptTo
+		k.floor, k.first = l.sweptTo, l.sweptTo
 		k.keys = slices.Sorted(maps.Keys(l.left))
 	}
 	clear(l.passed)
@@ -165,6 +169,9 @@ func (l *lane) take(k *look) (ready []*Delivery) {
 		l.skipped(k)
 	}
 	l.scanned(k, last)
+	if k.whole {
+		l.bottom.rise(k)
+	}
 	l.sweepOn(k, last, partly)
 	if !partly {
 		l.settle(k)

@@ -84,6 +84,7 @@ func (e *Engine) lease(ctx context.Context, renew bool) error {
 func (e *Engine) renew(ctx context.Context) error {
 	x := &exchange{}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	cleared := e.clear(x) // lanes before leases, as others lock them
 	lease := value.OfInt(e.timing.lease.Microseconds())
 	for _, d := range e.dests {
 		dest, owner := value.OfInt(int64(d.id)), value.OfUUID(e.owner)
@@ -95,7 +96,6 @@ func (e *Engine) renew(ctx context.Context) error {
 		x.add(e.sql.renew.with(dest, owner, lease), nil)
 		x.add(e.sql.bury.with(dest), nil)
 	}
-	cleared := e.clear(x)
 	if err := e.db.Run(ctx, "outbox.Renew", driver.Write, &x.Script, x); err != nil {
 		return err
 	}
@@ -216,8 +216,8 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 	var taken []*lane
 	over, unowned := 0, 0
 	for _, row := range claims {
-		st := e.sql.claim.with(value.OfInt(int64(d.id)), value.OfInt(int64(row.number)), value.OfInt(row.epoch), value.OfUUID(e.owner),
-			value.OfInt(row.until), value.OfInt(e.timing.lease.Microseconds()))
+		dest, number, owner := value.OfInt(int64(d.id)), value.OfInt(int64(row.number)), value.OfUUID(e.owner)
+		st := e.sql.claim.with(dest, number, value.OfInt(row.epoch), owner, value.OfInt(row.until))
 		x.add(st, func(got []value.Value) {
 			l := newLane(d, int16(got[0].Int()), lease{e.owner, got[1].Int(), sent.Add(e.timing.lease - e.timing.margin)})
 			l.touched, l.deaths, l.doubt = got[2].Int(), int(got[3].Int()), got[4].Int()
@@ -229,6 +229,7 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 				unowned++
 			}
 		})
+		x.add(e.sql.claimed.with(dest, number, owner, value.OfInt(row.epoch+1), value.OfInt(e.timing.lease.Microseconds())), nil)
 	}
 	if err := e.db.Run(ctx, "outbox.Claim", driver.Write, &x.Script, x); err != nil {
 		return err

@@ -34,7 +34,7 @@ func TestLeaseEndsHereBeforeItEndsThere(t *testing.T) {
 		asked := time.Now()
 		time.Sleep(900 * time.Millisecond) // until the answer
 		e.review(d, &row, asked, true)
-		time.Sleep(3*time.Second + 99*time.Millisecond)
+		time.Sleep(e.timing.lease - e.timing.margin - 901*time.Millisecond)
 		if m := e.pick(d, time.Now()); m == nil || m.id != 1 {
 			t.Errorf("%v was handed out within the lease", m)
 		}
@@ -65,7 +65,7 @@ func TestWhichLanesAreTaken(t *testing.T) {
 			t.Error("it is taken before the lease is over, or not then")
 		}
 		set := 2 * now // the clock was set back by an hour
-		for range 20 {
+		for range 2 * e.timing.lease / e.timing.tick {
 			if look(set) != 0 {
 				t.Fatal("a lease that was not seen for long was taken")
 			}

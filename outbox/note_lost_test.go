@@ -90,7 +90,8 @@ func TestNotesOfWhatIsGoneAreForgotten(t *testing.T) {
 	put("first")
 	<-inHand
 	// Somebody else takes the lanes, as after a pause of the process, which takes them back at once.
-	execute(t, db, "UPDATE urutu_message_lane SET owner = gen_random_uuid(), epoch = epoch + 1, lease_until = 1")
+	execute(t, db, "UPDATE urutu_message_lane SET owner = gen_random_uuid(), epoch = epoch + 1")
+	execute(t, db, "UPDATE urutu_message_lease SET until = 1")
 	await(t, "the failure is noted", func() bool { return ask("SELECT count(*) FROM urutu_message_retry") == 1 })
 	close(goOn)
 	await(t, "the first unit has committed", func() bool { return ask("SELECT count(*) FROM urutu_message") == 0 })

@@ -18,7 +18,7 @@ func TestChangeOnlyWhatIsStillSelected(t *testing.T) {
 		script := &driver.Script{}
 		for _, text := range []string{
 			"INSERT INTO urutu_message_destination (id, name, lanes) VALUES (1, 'billing', 1)",
-			"INSERT INTO urutu_message_lane (dest, lane, epoch, lease_until, touched) VALUES (1, 0, 0, 0, 0)",
+			"INSERT INTO urutu_message_lane (dest, lane, epoch, touched) VALUES (1, 0, 0, 0)",
 			"INSERT INTO urutu_message (dest, lane, id, slot, msg_id, topic, headers, payload, created_at)" +
 				" VALUES (1, 0, 7, 0, '00000000-0000-0000-0000-000000000001', 'due', '', '', '2026-01-01 00:00:00.000000+00:00')",
 			"INSERT INTO urutu_message_retry (dest, lane, id, topic, attempts, next_at, parked, reason, last_error, failed_at) VALUES" +

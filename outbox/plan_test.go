@@ -129,7 +129,7 @@ func (p *planned) exec(texts ...string) {
 var engineSends = []string{
 	"m.id > ", "m.id <= ", "SELECT DISTINCT r.dest", ".next_at <= ", "min(r.next_at)", "INSERT INTO urutu_message_retry", "DELETE FROM urutu_message ",
 	"DELETE FROM urutu_message_retry", "FROM urutu_message_delayed", "DELETE FROM urutu_message_inbox", "INSERT INTO urutu_message_inbox",
-	"UPDATE urutu_message_lane", "INSERT INTO urutu_message_worker",
+	"UPDATE urutu_message_lane", "UPDATE urutu_message_lease", "INSERT INTO urutu_message_worker", "AS first",
 	"m.topic = ", "OR m.topic ", // what was left of a topic, and around it
 }
 

@@ -132,7 +132,10 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 			if !l.safe(now) {
 				continue
 			}
-			everything := now.Sub(l.wholeAt) > e.timing.sweep // also retries: the database's clock may have been set
+			everything := !l.sweeping && now.After(l.wholeAt) // also retries: the database's clock may have been set
+			if everything {
+				l.wholeAt = now.Add(e.jitter(e.timing.sweep)) // not all lanes at once
+			}
 			k := l.begin(now, everything)
 			k.sweep = k.sweep && (!e.ordered || k.whole)
 			r.looks = append(r.looks, &k)
@@ -149,7 +152,7 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 // ask renders the round: first what came after the hints, then, which is a later snapshot, what came late before them.
 // Which keys wait for a retry is asked for before everything that leaves them out.
 func (e *Engine) ask(r *round, due []*look) {
-	var fetches, sweeps, pasts, wholes []*look
+	var fetches, sweeps, wholes, pasts []*look
 	for _, k := range r.looks {
 		if k.fetch {
 			fetches = append(fetches, k)
@@ -157,11 +160,12 @@ func (e *Engine) ask(r *round, due []*look) {
 		switch {
 		case k.whole && len(k.topics) > 0:
 			pasts = append(pasts, k)
+		case k.whole:
+			wholes = append(wholes, k)
 		case k.sweep:
 			sweeps = append(sweeps, k)
 		}
 		if k.whole {
-			wholes = append(wholes, k)
 			k.blocked = map[string]bool{}
 		}
 	}
@@ -171,13 +175,13 @@ func (e *Engine) ask(r *round, due []*look) {
 		return k, e.delivery(k.lane, row)
 	}
 	e.mu.Lock()
-	known, held := e.known(sweeps), e.heldIn(r.looks)
-	for _, k := range pasts {
+	held := e.heldIn(r.looks)
+	for _, k := range slices.Concat(sweeps, wholes, pasts) {
 		k.known = k.lane.known()
 	}
 	shut := e.shut(due)
 	e.mu.Unlock()
-	r.each(e, e.sql.blocked, wholes, nil, nil, func(row []value.Value) {
+	r.each(e, e.sql.blocked, slices.Concat(wholes, pasts), nil, nil, func(row []value.Value) {
 		r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].blocked[row[2].Str()] = true
 	})
 	// What was left is looked for before the sweep, so that what comes late before it is found.
@@ -200,15 +204,20 @@ func (e *Engine) ask(r *round, due []*look) {
 			r.next = xmax + uint64(int64(int32(uint32(row[2].Int()+3)-uint32(xmax))))
 		})
 	}
-	swept := func(row []value.Value) {
-		if row[3].IsNull() {
-			r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].upto = row[2].Int()
-			return
-		}
+	found := func(row []value.Value) {
 		k, m := delivered(row)
 		k.swept = append(k.swept, m)
 	}
-	r.sweep(e, sweeps, known, limit, swept)
+	swept := func(row []value.Value) {
+		if row[3].IsNull() {
+			k := r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}]
+			k.upto, k.first = row[2].Int(), row[9].Int()
+			return
+		}
+		found(row)
+	}
+	r.sweep(e, e.sql.sweep, sweeps, 2, limit, found)
+	r.sweep(e, e.sql.sweepWhole, wholes, 3, limit, swept)
 	r.sweepPast(e, pasts, limit, swept)
 	// What becomes due in between is in both.
 	r.each(e, e.sql.later, due, nil, nil, func(row []value.Value) {
@@ -232,14 +241,6 @@ func (e *Engine) heldIn(looks []*look) (ids []int64) {
 		if len(k.scans) > 0 {
 			ids = slices.AppendSeq(ids, maps.Keys(k.lane.held))
 		}
-	}
-	return ids
-}
-
-// known returns the numbers of the messages of these lanes that a sweep is not to bring.
-func (e *Engine) known(looks []*look) (ids []int64) {
-	for _, k := range looks {
-		ids = append(ids, k.lane.known()...)
 	}
 	return ids
 }
@@ -300,14 +301,16 @@ func (r *round) over(e *Engine, q *query, rows [][]value.Value, rest []param, ro
 	r.add(q.lists(lists, args...), row)
 }
 
-// bounds is from where to where a sweep goes.
-func (k *look) bounds() []value.Value {
-	return ofInts([]int64{k.floor, k.hint, k.settled})
-}
+// bounds is from where to where a sweep goes, and where the late ones end.
+func (k *look) bounds() []value.Value { return ofInts([]int64{k.floor, k.hint, k.settled}) }
 
-// sweep adds the sweeps: what is known is not asked for again.
-func (r *round) sweep(e *Engine, looks []*look, known []int64, limit value.Value, row func([]value.Value)) {
-	r.each(e, e.sql.sweep, looks, (*look).bounds, []param{{list: ofInts(known)}, {value: limit}}, row)
+// sweep adds sweeps by as many of their bounds as they take: what is known is not asked for again.
+func (r *round) sweep(e *Engine, q *query, looks []*look, bounds int, limit value.Value, row func([]value.Value)) {
+	var known []int64
+	for _, k := range looks {
+		known = append(known, k.known...)
+	}
+	r.each(e, q, looks, func(k *look) []value.Value { return k.bounds()[:bounds] }, []param{{list: ofInts(known)}, {value: limit}}, row)
 }
 
 // scan adds the looks at what was left of topics that have room again.

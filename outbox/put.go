@@ -361,9 +361,16 @@ func registerSubscription(d dialect.Dialect) *query {
 // registerLanes makes the lanes of a destination that are missing, with the highest epoch of those that are there.
 func registerLanes(d dialect.Dialect) *query {
 	return prepare(d, "insert urutu_message_lane",
-		"INSERT INTO urutu_message_lane (dest, lane, epoch, lease_until, touched)"+
+		"INSERT INTO urutu_message_lane (dest, lane, epoch, touched)"+
 			" WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 63)"+
-			" SELECT d.id, n.i, coalesce((SELECT max(l.epoch) FROM urutu_message_lane l WHERE l.dest = d.id), 0), 0, 0"+
+			" SELECT d.id, n.i, coalesce((SELECT max(l.epoch) FROM urutu_message_lane l WHERE l.dest = d.id), 0), 0"+
 			" FROM urutu_message_destination d JOIN n ON n.i < d.lanes WHERE d.name = ?1"+
 			" ON CONFLICT (dest, lane) DO NOTHING", types(tText))
+}
+
+// registerLeases makes those of the lanes, which are over.
+func registerLeases(d dialect.Dialect) *query {
+	return prepare(d, "insert urutu_message_lease",
+		"INSERT INTO urutu_message_lease (dest, lane, until) SELECT l.dest, l.lane, 0 FROM urutu_message_lane l"+
+			" JOIN urutu_message_destination d ON d.id = l.dest WHERE d.name = ?1 ON CONFLICT (dest, lane) DO NOTHING", types(tText))
 }

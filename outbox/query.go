@@ -41,11 +41,10 @@ func prepare(d dialect.Dialect, name, text string, types []value.Type, result ..
 		for len(after) > 0 && after[0] >= '0' && after[0] <= '9' {
 			n, after = 10*n+int(after[0]-'0'), after[1:]
 		}
-		param := func(b *strings.Builder) { d.Param(b, n, types[n-1]) }
 		if limit {
-			d.Paging(&b, param, nil) // it knows how a limit is bound
+			d.Paging(&b, n, 0) // it knows how a limit is bound
 		} else {
-			param(&b)
+			d.Param(&b, n, types[n-1])
 		}
 		text = after
 	}

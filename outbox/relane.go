@@ -41,7 +41,7 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 		// Whoever publishes has read the number of lanes, and whoever notes a failure in which of them the message is: those are
 		// waited for, and the others wait for this, as do those who take lanes.
 		x.add(prepare(d, "lock urutu_message", "LOCK TABLE urutu_message IN EXCLUSIVE MODE", nil).with(), nil)
-		x.add(prepare(d, "lock urutu_message_lane", "LOCK TABLE urutu_message_lane IN SHARE ROW EXCLUSIVE MODE", nil).with(), nil)
+		x.add(prepare(d, "lock urutu_message_lane", "LOCK TABLE urutu_message_lane, urutu_message_lease IN SHARE ROW EXCLUSIVE MODE", nil).with(), nil)
 	}
 	name, n := value.OfText(destination), value.OfInt(int64(lanes))
 	const dest = "(SELECT id FROM urutu_message_destination WHERE name = ?1)"
@@ -58,9 +58,11 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 	// No lane gets an epoch that one of its number had: whoever had that would take it for the same. So those that stay get
 	// one above all, also of those that go, and those that come begin with it.
 	one("UPDATE urutu_message_lane SET owner = NULL, epoch = (SELECT max(l.epoch) + 1 FROM urutu_message_lane l WHERE l.dest = " + dest + ")," +
-		" lease_until = 0, deaths = 0, doubt = 0 WHERE dest = " + dest)
+		" deaths = 0, doubt = 0 WHERE dest = " + dest)
 	both("DELETE FROM urutu_message_lane WHERE lane >= ?2 AND dest = " + dest)
+	one("DELETE FROM urutu_message_lease WHERE dest = " + dest)
 	x.add(registerLanes(d).with(name), nil)
+	x.add(registerLeases(d).with(name), nil)
 	ctx = session.On(ctx, h.name)
 	if err := colliding(func() error { return h.db.Run(ctx, op, driver.Write, &x.Script, x) }); err != nil {
 		return err

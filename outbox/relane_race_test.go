@@ -164,7 +164,7 @@ func TestFirstTaskOfAUnitWithOneSnapshot(t *testing.T) {
 			if _, err := session.From(ctx).ExecContext(ctx, "SELECT count(*) FROM urutu_message"); err != nil {
 				return err
 			}
-			ask(t, db, "WITH u AS (UPDATE urutu_message_lane SET lease_until = lease_until + 1 RETURNING 1) SELECT count(*) FROM u")
+			ask(t, db, "WITH u AS (UPDATE urutu_message_lease SET until = until + 1 RETURNING 1) SELECT count(*) FROM u")
 		}
 		task := message.Type{Topic: "group", Kind: message.Task} // whose destination there is
 		return outbox.Put(ctx, outbox.Outgoing{Type: task, ID: uuid.New(), Key: "key", Payload: []byte("{}")})

@@ -11,7 +11,7 @@ import (
 
 // Component is what the outbox keeps in a database: give it to session.DB.Install.
 func Component() session.Component {
-	return session.Component{Name: "outbox", Steps: []session.Step{tables, deaths, pages}}
+	return session.Component{Name: "outbox", Steps: []session.Step{tables, deaths, pages, leases}}
 }
 
 // tables is the first version. The table of messages is only inserted into and deleted from, so that each message costs
@@ -96,4 +96,16 @@ func pages(d dialect.Dialect) (list []string) {
 		"0, -i, '', 0, "+now+", true, '', "+filler+", "+now)
 	add(2000, "urutu_message_lane", "lane, epoch, lease_until, touched", "i, 0, 0, 0")
 	return list
+}
+
+// leases is the fourth version: until when a lane is somebody's has a table of its own. It changes every other second, and
+// who has the lane hardly ever, which each look and each commit asks. While anybody holds an old snapshot every version of a
+// row is in the way of whoever looks for it.
+func leases(d dialect.Dialect) []string {
+	return []string{
+		"CREATE TABLE urutu_message_lease (dest " + d.ColumnType(value.TypeInt32, "") + " NOT NULL, lane " + d.ColumnType(value.TypeInt16, "") +
+			" NOT NULL, until " + d.ColumnType(value.TypeInt64, "") + " NOT NULL, PRIMARY KEY (dest, lane))",
+		"INSERT INTO urutu_message_lease (dest, lane, until) SELECT dest, lane, lease_until FROM urutu_message_lane",
+		"ALTER TABLE urutu_message_lane DROP COLUMN lease_until",
+	}
 }

@@ -15,9 +15,10 @@ type statements struct {
 	arrays bool // a statement takes any number of lanes
 
 	fetch, sweep, horizon, blocked, due, later, ours *query
-	scan, sweepPast                                  *query // of what was left of a topic, and around it
+	scan                                             *query // of what was left of a topic
+	sweepWhole, sweepPast                            *query // of a whole lane, and around what was left of topics
 
-	beat, renew, lanes, workers, claim, release, depart, bury *query
+	beat, renew, lanes, workers, claim, claimed, release, depart, bury *query
 
 	retry, delete, move *query
 	trust, acquit       *query
@@ -53,20 +54,26 @@ const (
 // parked, or of a topic that has no room.
 const window = 10_000
 
-// windowed renders the sweep of a lane for what matches, from ?3 to ?4. Where the window ends before that, which is before ?5
-// only, a row without a message says where.
+// windowed renders the sweep of a lane for what matches, from ?3 to ?4. First it looks from where on there is anything at all,
+// before ?5: what was deleted is in the way of each look for as long as any transaction may still see it. Where that is
+// behind ?3, or the window ends before ?4, which is before ?5 only, a row without a message says so.
 func windowed(match, limit string) string {
-	return "WITH w AS (SELECT coalesce((SELECT m.id FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id < ?5" +
-		" ORDER BY m.id LIMIT 1 OFFSET " + strconv.Itoa(window-1) + "), ?4) AS upto) SELECT * FROM (" +
-		"SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= (SELECT upto FROM w)" +
+	const lane = "FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > "
+	return "WITH b AS (SELECT coalesce((SELECT m.id - 1 " + lane + "?3 AND m.id <= ?5 ORDER BY m.id LIMIT 1)," +
+		" CASE WHEN ?3 < ?5 THEN ?5 ELSE ?3 END) AS first)," +
+		" w AS (SELECT coalesce((SELECT m.id " + lane + "(SELECT first FROM b) AND m.id < ?5" +
+		" ORDER BY m.id LIMIT 1 OFFSET " + strconv.Itoa(window-1) + "), ?4) AS upto) SELECT m.*, NULL FROM (" +
+		"SELECT " + messageColumns + " " + lane + "(SELECT first FROM b) AND m.id <= (SELECT upto FROM w)" +
 		" AND " + match + " AND NOT" + waits + " ORDER BY m.id LIMIT " + limit +
-		") m UNION ALL SELECT ?1, ?2, upto, NULL, NULL, NULL, NULL, NULL, NULL FROM w WHERE upto < ?4"
+		") m UNION ALL SELECT ?1, ?2, upto, NULL, NULL, NULL, NULL, NULL, NULL, first FROM b, w WHERE first > ?3 OR upto < ?4"
 }
 
 func (s *statements) reading(d dialect.Dialect) {
 	fetch := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3" +
 		" AND NOT" + noted + " ORDER BY m.id LIMIT ?4"
-	sweep := windowed("m.id NOT IN (SELECT value FROM json_each(?6))", "?7")
+	sweep := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
+		" AND m.id NOT IN (SELECT value FROM json_each(?5)) AND NOT" + waits + " ORDER BY m.id LIMIT ?6"
+	whole := windowed("m.id NOT IN (SELECT value FROM json_each(?6))", "?7")
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
 	due := "SELECT " + messageColumns + ", r.attempts, r.deaths" + retried +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= " + now(d) +
@@ -86,9 +93,11 @@ func (s *statements) reading(d dialect.Dialect) {
 			return "SELECT m.* FROM unnest(" + from + ") AS h(" + columns + ") CROSS JOIN LATERAL (" + text + ") m"
 		}
 		fetch = each("?1, ?2, ?3", "dest, lane, hint", strings.Replace(fetch, "?3", "h.hint", 1))
-		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.settled",
-			"NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(sweep)
-		sweep = each("?1, ?2, ?3, ?4, ?5", "dest, lane, floor, hint, settled", sweep)
+		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "NOT IN (SELECT value FROM json_each(?5))", "<> ALL (?5)").Replace(sweep)
+		sweep = each("?1, ?2, ?3, ?4", "dest, lane, floor, hint", sweep)
+		whole = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.settled",
+			"NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(whole)
+		whole = each("?1, ?2, ?3, ?4, ?5", "dest, lane, floor, hint, settled", whole)
 		scan = strings.NewReplacer("?3", "h.topic", "?4", "h.after", "?5", "h.hint", "NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(scan)
 		scan = each("?1, ?2, ?3, ?4, ?5", "dest, lane, topic, after, hint", scan)
 		past = strings.NewReplacer("NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)", "NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)",
@@ -101,10 +110,12 @@ func (s *statements) reading(d dialect.Dialect) {
 		due = strings.Replace(due, "NOT IN (SELECT value FROM json_each(?3))", "<> ALL (?3)", 1)
 		due, later = each("?1, ?2", "dest, lane", due), each("?1, ?2", "dest, lane", later)
 	}
+	swept := append(messageTypes[:len(messageTypes):len(messageTypes)], tInt)
 	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt), messageTypes...)
-	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt), messageTypes...)
+	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt), messageTypes...)
+	s.sweepWhole = prepare(d, "sweep urutu_message", whole, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt), swept...)
 	s.scan = prepare(d, "scan urutu_message", scan, types(tDest, tSmall, tText, tInt, tInt, tInt, tInt), messageTypes...)
-	s.sweepPast = prepare(d, "sweep urutu_message", past, types(tDest, tSmall, tInt, tInt, tInt, tInt, tText, tText, tInt), messageTypes...)
+	s.sweepPast = prepare(d, "sweep urutu_message", past, types(tDest, tSmall, tInt, tInt, tInt, tInt, tText, tText, tInt), swept...)
 	s.blocked = prepare(d, "select urutu_message_retry", blocked, types(tDest, tSmall), tDest, tSmall, tText)
 	s.ours = prepare(d, "select urutu_message_lane", ours, types(tDest, tSmall, tInt), tDest, tSmall)
 	s.due = prepare(d, "select urutu_message_retry", due, types(tDest, tSmall, tText, tInt),
@@ -122,24 +133,34 @@ func (s *statements) leasing(d dialect.Dialect) {
 	now := micros(d)
 	s.beat = prepare(d, "insert urutu_message_worker", "INSERT INTO urutu_message_worker (dest, owner, until) VALUES (?1, ?2, "+now+" + ?3)"+
 		" ON CONFLICT (dest, owner) DO UPDATE SET until = excluded.until", types(tDest, tUUID, tInt))
-	s.renew = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET lease_until = "+now+" + ?3"+
-		" WHERE dest = ?1 AND owner = ?2 AND lease_until > 0", types(tDest, tUUID, tInt))
-	s.lanes = prepare(d, "select urutu_message_lane", "SELECT lane, owner, epoch, lease_until, "+now+", touched FROM urutu_message_lane"+
-		" WHERE dest = ?1 ORDER BY lane", types(tDest), tSmall, tUUID, tInt, tInt, tInt, tInt)
+	// Where somebody takes one of the lanes at this moment, his lease is made longer by next to nothing.
+	s.renew = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = "+now+" + ?3 WHERE dest = ?1 AND until > 0"+
+		" AND lane IN (SELECT l.lane FROM urutu_message_lane l WHERE l.dest = ?1 AND l.owner = ?2)", types(tDest, tUUID, tInt))
+	s.lanes = prepare(d, "select urutu_message_lane", "SELECT l.lane, l.owner, l.epoch,"+
+		" (SELECT e.until FROM urutu_message_lease e WHERE e.dest = l.dest AND e.lane = l.lane), "+now+", l.touched"+
+		" FROM urutu_message_lane l WHERE l.dest = ?1 ORDER BY l.lane", types(tDest), tSmall, tUUID, tInt, tInt, tInt, tInt)
 	// Nobody is to be heard of for longer than a lease. Whoever seems to be has died before the clock was set back.
 	s.workers = prepare(d, "select urutu_message_worker", "SELECT count(*) FROM urutu_message_worker WHERE dest = ?1 AND until > "+now+
 		" AND until <= "+now+" + 2 * ?2", types(tDest, tInt), tInt)
-	// Whoever gives a lane back says so by a lease that ended at 0. Otherwise its owner has died, for all that is known.
-	const died = "CASE WHEN lease_until > 0 AND owner <> ?4 THEN "
-	s.claim = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET owner = ?4, epoch = epoch + 1, lease_until = "+now+" + ?6"+
+	// Whoever gives a lane back says so by a lease that ended at 0. Otherwise its owner has died, for all that is known. A
+	// lease that is renewed at this moment is waited for.
+	const died, lane = "CASE WHEN ?5 > 0 AND owner <> ?4 THEN ", " WHERE dest = ?1 AND lane = ?2"
+	renewed, given := "", ""
+	if s.arrays {
+		renewed, given = " FOR UPDATE", " FOR SHARE"
+	}
+	s.claim = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET owner = ?4, epoch = epoch + 1"+
 		", deaths = "+died+"deaths + 1 ELSE deaths END, doubt = "+died+"coalesce((SELECT max(m.id) FROM urutu_message m"+
 		" WHERE m.dest = urutu_message_lane.dest AND m.lane = urutu_message_lane.lane), 0) ELSE doubt END"+
-		" WHERE dest = ?1 AND lane = ?2 AND epoch = ?3 AND lease_until = ?5 RETURNING lane, epoch, touched, deaths, doubt",
-		types(tDest, tSmall, tInt, tUUID, tInt, tInt), tSmall, tInt, tInt, tDest, tInt)
+		lane+" AND epoch = ?3 AND EXISTS (SELECT 1 FROM urutu_message_lease e WHERE e.dest = ?1 AND e.lane = ?2 AND e.until = ?5"+renewed+")"+
+		" RETURNING lane, epoch, touched, deaths, doubt", types(tDest, tSmall, tInt, tUUID, tInt), tSmall, tInt, tInt, tDest, tInt)
+	const mine = " AND EXISTS (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.owner = ?3 AND l.epoch = ?4"
+	s.claimed = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = "+now+" + ?5"+lane+mine+")",
+		types(tDest, tSmall, tUUID, tInt, tInt))
 	s.trust = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET deaths = 0, doubt = 0"+
 		" WHERE dest = ?1 AND lane = ?2 AND owner = ?3 AND epoch = ?4", types(tDest, tSmall, tUUID, tInt))
-	s.release = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET lease_until = 0"+
-		" WHERE dest = ?1 AND lane = ?2 AND owner = ?3 AND epoch = ?4", types(tDest, tSmall, tUUID, tInt))
+	s.release = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = 0"+lane+mine+given+")",
+		types(tDest, tSmall, tUUID, tInt))
 	s.depart = prepare(d, "delete urutu_message_worker", "DELETE FROM urutu_message_worker WHERE dest = ?1 AND owner = ?2", types(tDest, tUUID))
 	s.bury = prepare(d, "delete urutu_message_worker", "DELETE FROM urutu_message_worker WHERE dest = ?1 AND until < "+now+" - 60000000",
 		types(tDest))

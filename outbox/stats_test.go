@@ -322,13 +322,14 @@ func TestCountsOfLanes(t *testing.T) {
 		if s := w.stats(); s.Taken != int64(n) || s.TakenOver != 0 || s.Unowned != 0 || s.Workers != 1 || s.Lanes[0].Epoch != 1 {
 			w.Errorf("of new lanes %+v", s)
 		}
-		const other = "owner = '00000000-0000-0000-0000-00000000000a', epoch = epoch + 1, lease_until = "
-		w.exec("UPDATE urutu_message_lane SET " + other + "9000000000000000 WHERE lane = 0")
+		const other = "owner = '00000000-0000-0000-0000-00000000000a', epoch = epoch + 1"
+		w.exec("UPDATE urutu_message_lane SET " + other + " WHERE lane = 0")
+		w.exec("UPDATE urutu_message_lease SET until = 9000000000000000 WHERE lane = 0")
 		await(w, "a lane is lost", func() bool { return len(w.stats().Lanes) == n-1 })
 		if s := w.stats(); s.Taken != int64(n) || s.Lost != 1 || s.Unowned != 0 {
 			w.Errorf("once a lane is lost %+v", s)
 		}
-		w.exec("UPDATE urutu_message_lane SET lease_until = 1 WHERE lane = 0")
+		w.exec("UPDATE urutu_message_lease SET until = 1 WHERE lane = 0")
 		await(w, "a lane is taken over", func() bool { return len(w.stats().Lanes) == n })
 		if s := w.stats(); s.Taken != int64(n)+1 || s.TakenOver != 1 || s.Lost != 1 || s.Lanes[0].Epoch != 3 {
 			w.Errorf("once a lane is taken over %+v", s)

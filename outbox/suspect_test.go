@@ -260,8 +260,11 @@ func TestBrokenOffIsNoDeath(t *testing.T) {
 				_, err = session.From(ctx).ExecContext(ctx, "INSERT INTO urutu_message_subscription (topic, dest, lanes) VALUES ('test.sent', 100, 1)")
 			}
 			if err == nil {
-				_, err = session.From(ctx).ExecContext(ctx, "INSERT INTO urutu_message_lane (dest, lane, owner, epoch, lease_until, touched, deaths)"+
-					" VALUES (100, 0, '00000000-0000-0000-0000-000000000001', 2, 1, 0, 1)")
+				_, err = session.From(ctx).ExecContext(ctx, "INSERT INTO urutu_message_lane (dest, lane, owner, epoch, touched, deaths)"+
+					" VALUES (100, 0, '00000000-0000-0000-0000-000000000001', 2, 0, 1)")
+			}
+			if err == nil {
+				_, err = session.From(ctx).ExecContext(ctx, "INSERT INTO urutu_message_lease (dest, lane, until) VALUES (100, 0, 1)")
 			}
 			return errors.Join(err, Put(ctx, Outgoing{Type: message.Type{Topic: "test.sent"}, ID: uuid.New(), Payload: []byte("first")}))
 		})
@@ -280,7 +283,7 @@ func TestBrokenOffIsNoDeath(t *testing.T) {
 		if n := askFor(t, db, "SELECT deaths FROM urutu_message_retry"); n != "0" {
 			t.Errorf("the deaths are %q", n)
 		}
-		if n := askFor(t, db, "SELECT lease_until FROM urutu_message_lane"); n != "0" {
+		if n := askFor(t, db, "SELECT until FROM urutu_message_lease"); n != "0" {
 			t.Errorf("the lease is %q", n)
 		}
 	})

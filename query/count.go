@@ -79,8 +79,7 @@ func (q *Select) CountText(d dialect.Dialect, c Counting) (Text, value.Type, err
 	var b strings.Builder
 	b.WriteString("SELECT count(*) FROM (")
 	b.WriteString(t.SQL)
-	d.Paging(&b, func(b *strings.Builder) { b.WriteString(strconv.Itoa(CountCap + 1)) }, nil)
-	b.WriteString(") AS c")
+	b.WriteString(" LIMIT " + strconv.Itoa(CountCap+1) + ") AS c")
 	t.SQL = b.String()
 	return t, value.TypeInt64, err
 }

@@ -201,7 +201,7 @@ func (r *renderer) grouped(q *Select, out []node, whole bool) error {
 			return err
 		}
 	}
-	r.d.Paging(&r.b, r.number(q.limit), r.number(q.offset))
+	r.paging(q.limit, q.offset)
 	return nil
 }
 

@@ -20,7 +20,7 @@ func (r *renderer) encode(f ref, p unsafe.Pointer) (value.Value, error) {
 	return v, nil
 }
 
-var comparisons = map[operator]string{
+var comparisons = [...]string{
 	opEq: " = ", opLt: " < ", opLe: " <= ", opGt: " > ", opGe: " >= ", opNe: " <> ",
 }
 

@@ -88,7 +88,7 @@ func (s *Seeking) rows(d dialect.Dialect, columns string, beyond bool) (Text, er
 			return Text{}, err
 		}
 	}
-	d.Paging(&r.b, r.number(q.limit), nil)
+	r.paging(q.limit, -1)
 	r.lock(q)
 	return r.around(func() error { return s.list(r, columns) })
 }

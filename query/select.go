@@ -359,7 +359,7 @@ func (r *renderer) tail(q *Select) error {
 	if err := r.order(q); err != nil {
 		return err
 	}
-	r.d.Paging(&r.b, r.number(q.limit), r.number(q.offset))
+	r.paging(q.limit, q.offset)
 	r.lock(q)
 	return nil
 }
@@ -403,12 +403,17 @@ func (r *renderer) direction(desc, first, nullable bool) {
 	}
 }
 
-// number returns what appends n as a parameter, so that the text is the same for every page; nil where n is negative.
-func (r *renderer) number(n int) func(*strings.Builder) {
+// paging renders LIMIT and OFFSET, as parameters so that the text is the same for every page. A negative one is none.
+func (r *renderer) paging(limit, offset int) { r.d.Paging(&r.b, r.number(limit), r.number(offset)) }
+
+// number adds n as a parameter and returns the parameter's number; 0 where n is negative.
+func (r *renderer) number(n int) int {
 	if n < 0 {
-		return nil
+		return 0
 	}
-	return func(*strings.Builder) { r.param(value.TypeInt64, value.OfInt(int64(n))) }
+	r.types = append(r.types, value.TypeInt64)
+	r.args = append(r.args, value.OfInt(int64(n)))
+	return len(r.args)
 }
 
 func (r *renderer) sortField(s Sort) (ref, error) {

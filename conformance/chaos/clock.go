@@ -24,7 +24,7 @@ func (r *Rig) jumpOfClocks(ctx context.Context, name string) {
 	}
 	err := r.db.Do(ctx, func(ctx context.Context) error {
 		for _, text := range []string{
-			"UPDATE urutu_message_lane SET lease_until = lease_until - $1 WHERE lease_until > 0",
+			"UPDATE urutu_message_lease SET until = until - $1 WHERE until > 0",
 			"UPDATE urutu_message_worker SET until = until - $1",
 		} {
 			if _, err := session.From(ctx).ExecContext(ctx, text, jump.Microseconds()); err != nil {

@@ -199,7 +199,8 @@ func (r *Rig) evidence(ctx context.Context) (text string) {
 	for _, query := range []string{
 		"SELECT 'message', dest, lane, id, coalesce(key, '') FROM urutu_message ORDER BY dest, lane, id LIMIT 20",
 		"SELECT 'retry', dest, lane, id, coalesce(key, '') FROM urutu_message_retry ORDER BY dest, lane, id LIMIT 20",
-		"SELECT 'lane', dest, lane, epoch, lease_until FROM urutu_message_lane ORDER BY dest, lane",
+		"SELECT 'lane', l.dest, l.lane, l.epoch, e.until FROM urutu_message_lane l" +
+			" JOIN urutu_message_lease e ON e.dest = l.dest AND e.lane = l.lane ORDER BY l.dest, l.lane",
 	} {
 		err := r.db.Do(ctx, func(ctx context.Context) error {
 			rows, err := session.From(ctx).QueryContext(ctx, query)

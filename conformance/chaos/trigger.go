@@ -10,8 +10,8 @@ var databaseArrows = []databaseArrow{
 	{"committing", "AFTER INSERT ON urutu_message"}, // while it commits: the trigger is deferred
 	{"deleting", "BEFORE DELETE ON urutu_message"},  // after the effect, or after the broker has it
 	{"deleted", "AFTER DELETE ON urutu_message"},
-	{"renewing", "BEFORE UPDATE ON urutu_message_lane"},
-	{"renewed", "AFTER UPDATE ON urutu_message_lane"},
+	{"renewing", "BEFORE UPDATE ON urutu_message_lease"},
+	{"renewed", "AFTER UPDATE ON urutu_message_lease"},
 }
 
 type databaseArrow struct{ name, at string }

@@ -1,0 +1,131 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/urutu-go/urutu/message"
+	"github.com/urutu-go/urutu/session"
+	"github.com/urutu-go/urutu/urututest"
+)
+
+// TestSweepsBeginBehindWhatIsGone: a sweep of a whole lane begins at the first message that is still there. What is before
+// that has been deleted, but is in the way of each look while somebody holds an old snapshot.
+func TestSweepsBeginBehindWhatIsGone(t *testing.T) {
+	t.Parallel()
+	urututest.Each(t, urututest.Config{Session: session.Config{PoolSize: 4, Logger: slog.New(slog.DiscardHandler)}}, func(t *testing.T, db *session.DB) {
+		if err := db.Install(t.Context(), Component()); err != nil {
+			t.Fatal(err)
+		}
+		var mended atomic.Bool
+		done := make(chan string, 100)
+		e := NewEngine(db, Config{Logger: slog.New(slog.DiscardHandler)}, Consumer{
+			Destination: "group", Topics: []string{"test.sent"}, Concurrency: 1, Handle: func(ctx context.Context, d *Delivery) error {
+				if string(d.Payload) == "bad" && !mended.Load() {
+					return &Failure{Reason: Permanent, Park: true, Err: errors.New("it is bad")}
+				}
+				err := db.Do(ctx, d.Acknowledge)
+				if err == nil {
+					done <- string(d.Payload)
+				}
+				return err
+			},
+		})
+		started(t, e)
+		put := func(payloads ...string) {
+			t.Helper()
+			urututest.Do(t, db, func(ctx context.Context) error {
+				for _, payload := range payloads {
+					m := Outgoing{Type: message.Type{Topic: "test.sent"}, ID: uuid.UUID{15: 1}, Payload: []byte(payload)} // of the first lane
+					if err := Put(ctx, m); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			for _, want := range payloads {
+				if want != "bad" {
+					if got := <-done; got != want {
+						t.Fatalf("%s was handled, not %s", got, want)
+					}
+				}
+			}
+		}
+		put("1", "2", "bad", "3", "4")
+		// What is known now has been so for a while, and the next sweep of the whole lane is due.
+		sweep := func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			l := e.dests[0].lanes[0]
+			l.bottom.sure, l.bottom.agedAt, l.whole = l.floor, time.Now(), true
+			e.wake()
+		}
+		begins := func(want func(at int64) bool) {
+			t.Helper()
+			for late := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				sweep()
+				e.mu.Lock()
+				at := e.dests[0].lanes[0].bottom.at
+				e.mu.Unlock()
+				if want(at) {
+					return
+				}
+				if time.Now().After(late) {
+					t.Fatalf("sweeps begin at %d", at)
+				}
+			}
+		}
+		bad, err := strconv.ParseInt(askFor(t, db, "SELECT id FROM urutu_message"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begins(func(at int64) bool { return at == bad-1 })
+		mended.Store(true)
+		if _, err := NewOperator(db, OperatorConfig{Logger: slog.New(slog.DiscardHandler)}).Retry(t.Context(), Filter{State: AnyState}); err != nil {
+			t.Error(err)
+		}
+		if got := <-done; got != "bad" {
+			t.Errorf("%s was handled", got)
+		}
+		put("5")
+		begins(func(at int64) bool { return at > bad+1 })
+		put("6")
+	})
+}
+
+// TestDoubtedFloor: a message that commits behind the floor of a while ago, which is not to be, is found nevertheless.
+func TestDoubtedFloor(t *testing.T) {
+	t.Parallel()
+	p := parts{newLane(newDestination(Consumer{}), 0, lease{until: time.Now().Add(time.Hour)})}
+	p.hint, p.floor = 8, 8
+	now := time.Now()
+	for i, s := range []struct {
+		begins, empty int64 // where it is to begin, and up to where it finds nothing
+		found         []int64
+	}{
+		{0, 8, nil},
+		{0, 4, []int64{5}},
+		{4, 8, nil},
+		{8, 8, nil},
+	} {
+		now = now.Add(patience + time.Second)
+		k := p.begin(now, true)
+		if k.floor != s.begins {
+			t.Fatalf("sweep %d begins at %d, not %d", i, k.floor, s.begins)
+		}
+		k.blocked, k.first, k.swept = map[string]bool{}, s.empty, p.messages("", s.found...)
+		ready := p.take(&k)
+		p.want(t, fmt.Sprint("sweep ", i), ready, s.found...)
+		for _, d := range ready {
+			p.done(d)
+		}
+	}
+}
