@@ -25,8 +25,10 @@ type Select struct {
 	with          []Relation
 	related       []Related // what with resolves to
 	joins         []Joined
-	several       bool  // more than one table is read, so that columns need the name of theirs
-	invalid       error // a clause that could not be made
+	several       bool         // more than one table is read, so that columns need the name of theirs
+	invalid       error        // a clause that could not be made
+	ownWhere      [1]Predicate // room for what most queries have
+	ownOrder      [2]Sort
 
 	// Of a projection:
 	shape    *model.Model // what its rows are read into
@@ -59,10 +61,11 @@ func (q *Select) makeRoom(clauses []Clause) {
 			order++
 		}
 	}
-	if where > 0 {
+	q.where, q.order = q.ownWhere[:0], q.ownOrder[:0]
+	if where > len(q.ownWhere) {
 		q.where = make([]Predicate, 0, where)
 	}
-	if order > 0 {
+	if order+1 > len(q.ownOrder) {
 		q.order = make([]Sort, 0, order+1)
 	}
 }
