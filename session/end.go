@@ -189,6 +189,8 @@ func (s *Session) close() {
 	s.byID = byID{}
 	s.entries, s.staged, s.onFlush = nil, nil, nil
 	s.root.undo = nil
+	s.objects, s.kept = slab[entry]{}, rows{}
+	s.vacate()
 }
 
 // Commit makes the session's writes and staged rows durable now and runs the hooks registered so far. The session goes

@@ -75,7 +75,7 @@ func (x *index[K, N]) slot(k K) int {
 // put enters an entry, in place of another one of its name.
 func (x *index[K, N]) put(e *entry) {
 	if 4*x.n >= 3*len(x.slots) {
-		x.grow(4 * len(x.slots))
+		x.grow(make([]*entry, max(8, 4*len(x.slots))))
 	}
 	var by N
 	i := x.slot(by.name(e))
@@ -87,19 +87,16 @@ func (x *index[K, N]) put(e *entry) {
 
 // expect makes room for n more entries.
 func (x *index[K, N]) expect(n int) {
-	slots := len(x.slots)
-	for 3*slots < 4*(x.n+n) {
-		slots = max(8, 2*slots)
-	}
-	if slots > len(x.slots) {
-		x.grow(slots)
+	if slots := slotsFor(x.n + n); slots > len(x.slots) {
+		x.grow(make([]*entry, slots))
 	}
 }
 
-func (x *index[K, N]) grow(slots int) {
+// grow moves the entries to other slots, which are free.
+func (x *index[K, N]) grow(slots []*entry) {
 	var by N
 	old := x.slots
-	x.slots = make([]*entry, max(8, slots))
+	x.slots = slots
 	for _, e := range old {
 		if e != nil {
 			x.slots[x.slot(by.name(e))] = e

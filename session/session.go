@@ -51,6 +51,7 @@ type Session struct {
 	objects   slab[entry]
 	values    slab[value.Value]
 	kept      rows
+	room      *room // the first of these, or nil
 	extras    slab[extras]
 	statuses  slab[status]
 	key       []value.Value // scratch
@@ -265,6 +266,10 @@ func (s *Session) track(e *entry) {
 
 // expect makes room for n more objects that are read.
 func (s *Session) expect(x *meta, n int) {
+	if s.room == nil {
+		s.occupy(s.conn.room(x, n), n)
+		return
+	}
 	s.objects.expect(n)
 	s.kept.words.expect(n * x.layout.words)
 	s.kept.texts.expect(n * x.layout.texts)
@@ -312,7 +317,9 @@ func (s *Session) sweep() {
 
 // tracks reports whether the session follows the object at p; sessions of inner units ask.
 func (s *Session) tracks(p unsafe.Pointer) bool {
-	e := s.entryAt(p)
+	s.tracked.Lock()
+	defer s.tracked.Unlock()
+	e := s.byPtr.get(p)
 	return e != nil && !e.free.Load()
 }
 
