@@ -193,7 +193,8 @@ func (x *xmin) watch(ctx context.Context, hold time.Duration, db *database, say 
 	if err != nil {
 		return t, err
 	}
-	defer func() { err = errors.Join(err, release()) }()
+	released := sync.OnceValue(release)
+	defer func() { err = errors.Join(err, released()) }()
 	var last [2]time.Duration
 	for i := range xminWindows {
 		var r row
@@ -207,7 +208,12 @@ func (x *xmin) watch(ctx context.Context, hold time.Duration, db *database, say 
 		atMost("p99 of handlers ≤ %sx", last[0].Seconds()/before[0].Seconds(), 2),
 		atMost("of the broker ≤ %sx", last[1].Seconds()/before[1].Seconds(), 2),
 	}
-	return t, nil
+	if err := released(); err != nil {
+		return t, err
+	}
+	_, r, err := x.part(ctx, "once it is released", part, db, say) // what else has changed meanwhile
+	t.Rows = append(t.Rows, r)
+	return t, err
 }
 
 func (x *xmin) idle(ctx context.Context, d time.Duration) error {

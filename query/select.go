@@ -107,9 +107,6 @@ func (q *Select) Limit(n int) {
 	}
 }
 
-// Most returns the greatest number of rows, or -1 where there is none.
-func (q *Select) Most() int { return q.limit }
-
 // Part makes the query that of a part of its rows, in an order that the primary key makes complete, in the direction of its
 // last level: so one index serves it and pages by a cursor alike. Where it peeks, it has a row more.
 func (q *Select) Part(w Window) {

@@ -48,7 +48,7 @@ func (g *graph) breakCircle(op string, circle []*edge, r *ready) error {
 func (g *graph) insertThenSet(e *edge, f *model.Field, r *ready) {
 	child := e.to
 	set := g.part(child, f, child.values)
-	child.values = child.s.kept.copied(child.values)
+	child.values = child.s.stored().rows.copied(child.values)
 	child.values.set(f.Index, value.Value{})
 	whole := !slices.ContainsFunc(child.Key, func(k *model.Field) bool { return !child.cols.has(k.Index) })
 	if whole {
@@ -69,7 +69,7 @@ func (g *graph) insertThenSet(e *edge, f *model.Field, r *ready) {
 
 // clearFirst sets a column to NULL before the row's own write, so that what stands in the way of another is out of it.
 func (g *graph) clearFirst(e *edge, f *model.Field, r *ready) {
-	values := e.from.s.kept.copied(e.from.snapshot)
+	values := e.from.s.stored().rows.copied(e.from.snapshot)
 	values.set(f.Index, value.Value{})
 	clearing := g.part(e.from, f, values)
 	for _, other := range e.from.out {

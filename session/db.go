@@ -38,7 +38,7 @@ type connection struct {
 	metas  sync.Map // *model.Model -> *meta
 	staged shapes
 	bursts sync.Pool // of *burst, which are empty
-	rooms  sync.Pool // of *room, which are too
+	stores sync.Pool // of *store, which are too
 	plans  sync.Pool // of *planMemory
 	// installed has the versions of the components that were found.
 	installed sync.Map // string -> int

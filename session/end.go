@@ -183,14 +183,9 @@ func (s *Session) close() {
 			model.ClearPending(e.base)
 		}
 	}
-	s.tracked.Lock()
-	s.byPtr = byPtr{}
-	s.tracked.Unlock()
-	s.byID = byID{}
-	s.entries, s.staged, s.onFlush = nil, nil, nil
+	s.staged, s.onFlush = nil, nil
 	s.root.undo = nil
-	s.objects, s.kept = slab[entry]{}, rows{}
-	s.vacate()
+	s.forget()
 }
 
 // Commit makes the session's writes and staged rows durable now and runs the hooks registered so far. The session goes

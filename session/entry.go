@@ -83,7 +83,7 @@ type status struct {
 
 // entry returns a new entry, transient still, for the object at base.
 func (s *Session) entry(x *meta, base unsafe.Pointer) *entry {
-	e := s.objects.one()
+	e := s.stored().entries.one()
 	e.meta, e.base, e.extras = x, base, &noExtras
 	return e
 }

@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 	mathbits "math/bits"
 	"math/rand/v2"
-	"slices"
 	"unsafe"
 )
 
@@ -43,8 +42,6 @@ func (x *byPtr) remove(e *entry) {
 	x.entered.remove(e)
 }
 
-func (x *byPtr) expect(n int) { x.late = slices.Grow(x.late, n) }
-
 func (x *byPtr) enter() {
 	for _, e := range x.late {
 		x.entered.put(e)
@@ -75,7 +72,7 @@ func (x *index[K, N]) slot(k K) int {
 // put enters an entry, in place of another one of its name.
 func (x *index[K, N]) put(e *entry) {
 	if 4*x.n >= 3*len(x.slots) {
-		x.grow(make([]*entry, max(8, 4*len(x.slots))))
+		x.grow(4 * len(x.slots))
 	}
 	var by N
 	i := x.slot(by.name(e))
@@ -85,18 +82,10 @@ func (x *index[K, N]) put(e *entry) {
 	x.slots[i] = e
 }
 
-// expect makes room for n more entries.
-func (x *index[K, N]) expect(n int) {
-	if slots := slotsFor(x.n + n); slots > len(x.slots) {
-		x.grow(make([]*entry, slots))
-	}
-}
-
-// grow moves the entries to other slots, which are free.
-func (x *index[K, N]) grow(slots []*entry) {
+func (x *index[K, N]) grow(slots int) {
 	var by N
 	old := x.slots
-	x.slots = slots
+	x.slots = make([]*entry, max(8, slots))
 	for _, e := range old {
 		if e != nil {
 			x.slots[x.slot(by.name(e))] = e

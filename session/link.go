@@ -193,7 +193,7 @@ func (s *Session) linkOf(op string, x *meta, key []value.Value, between ends) (*
 		return nil, err
 	}
 	s.log(e)
-	e.state, e.known, e.id, e.snapshot = Persistent, true, identify(x.Model, key), s.kept.of(x.layout, key)
+	e.state, e.known, e.id, e.snapshot = Persistent, true, identify(x.Model, key), s.stored().rows.of(x.layout, key)
 	s.track(e)
 	return e, nil
 }

@@ -18,8 +18,6 @@ type loader struct {
 	populate  bool // overwrite what the session has
 	renew     bool // the same where nothing unflushed is lost
 	untracked bool
-	most      int           // how many rows there can be; -1 for any number
-	made      int           // objects
 	key       []value.Value // scratch
 	found     func(obj any, e *entry)
 }
@@ -41,11 +39,10 @@ func (l *loader) row(cells []value.Value) error {
 	e := l.s.byID.get(id)
 	switch {
 	case e == nil:
-		l.makeRoom()
 		base, obj := l.x.New()
 		e = l.s.entry(l.x, base)
 		e.state, e.known, e.id = Persistent, true, id
-		e.snapshot = l.s.kept.of(l.x.layout, cells)
+		e.snapshot = l.s.stored().rows.of(l.x.layout, cells)
 		if err := l.fill(base, cells); err != nil {
 			return err
 		}
@@ -61,24 +58,10 @@ func (l *loader) row(cells []value.Value) error {
 	return nil
 }
 
-const (
-	// fewObjects is how many objects come before the others are expected that there can be: often there are no more.
-	fewObjects = 1
-	// maxExpected is how many are expected at most.
-	maxExpected = 64
-)
-
-// makeRoom prepares for the objects that are still to come, in as few pieces of memory as can be.
-func (l *loader) makeRoom() {
-	if l.made++; l.made == fewObjects+1 && l.most > l.made {
-		l.s.expect(l.x, min(l.most, maxExpected)-fewObjects)
-	}
-}
-
 // overwrite replaces what the session has of a row. A relation whose key is another one now is not loaded any more.
 func (l *loader) overwrite(e *entry, cells []value.Value) error {
 	l.s.log(e)
-	e.snapshot = l.s.kept.of(l.x.layout, cells)
+	e.snapshot = l.s.stored().rows.of(l.x.layout, cells)
 	if err := l.fill(e.base, cells); err != nil {
 		return err
 	}

@@ -176,7 +176,7 @@ func (w *write) checks() *model.Field {
 func (p *plan) insertOf(op string, e *entry) (*write, error) {
 	s := p.s
 	w := p.memory.writes.one()
-	w.entry, w.s, w.op, w.values = e, s, opInsert, s.kept.take(e.layout)
+	w.entry, w.s, w.op, w.values = e, s, opInsert, s.stored().rows.take(e.layout)
 	for i, f := range e.Fields {
 		if f.Generated != "" {
 			continue
@@ -232,7 +232,7 @@ func (p *plan) updateOf(op string, e *entry) (*write, error) {
 	}
 	s.log(e)
 	w := p.memory.writes.one()
-	w.entry, w.s, w.op, w.cols, w.values, w.soft = e, s, opUpdate, changed, s.kept.copied(e.snapshot), e.doomed
+	w.entry, w.s, w.op, w.cols, w.values, w.soft = e, s, opUpdate, changed, s.stored().rows.copied(e.snapshot), e.doomed
 	for i := range changed.all() {
 		v, err := e.Fields[i].Get(e.base)
 		if err != nil {

@@ -229,7 +229,7 @@ func (s *Session) loader(b *burst, x *meta, op string, q *query.Select, found fu
 	if q.Locks() {
 		b.need = transaction
 	}
-	return &loader{s: s, x: x, op: op, populate: q.Populate, renew: q.Locks(), untracked: q.NoTracking, most: q.Most(), found: found}
+	return &loader{s: s, x: x, op: op, populate: q.Populate, renew: q.Locks(), untracked: q.NoTracking, found: found}
 }
 
 // byKeys adds the queries for the rows with the keys: a list of them in one where the key has one column, and one for

@@ -168,8 +168,8 @@ func (r row) is(cells []value.Value) bool {
 
 // rows makes rows.
 type rows struct {
-	words slab[uint64]
-	texts slab[string]
+	words pieces[uint64]
+	texts pieces[string]
 }
 
 // take returns a row of NULLs.

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,12 +45,9 @@ type Session struct {
 	tracked   sync.Mutex // protects byPtr, in which sessions of inner units look too
 	byPtr     byPtr
 	byID      byID
-	entries   []*entry  // in the order in which they came
-	few       [2]*entry // room for the usual number of them
-	objects   slab[entry]
+	entries   []*entry // in the order in which they came
+	store     *store   // what these are kept in; nil before the first one
 	values    slab[value.Value]
-	kept      rows
-	room      *room // the first of these, or nil
 	extras    slab[extras]
 	statuses  slab[status]
 	key       []value.Value // scratch
@@ -251,9 +247,6 @@ func (s *Session) track(e *entry) {
 	s.tracked.Lock()
 	s.byPtr.put(e)
 	s.tracked.Unlock()
-	if s.entries == nil {
-		s.entries = s.few[:0]
-	}
 	s.entries = append(s.entries, e)
 	s.related = s.related || len(e.relations) > 0
 	if e.known {
@@ -262,22 +255,6 @@ func (s *Session) track(e *entry) {
 	if e.state == Persistent {
 		s.reads(e)
 	}
-}
-
-// expect makes room for n more objects that are read.
-func (s *Session) expect(x *meta, n int) {
-	if s.room == nil {
-		s.occupy(s.conn.room(x, n), n)
-		return
-	}
-	s.objects.expect(n)
-	s.kept.words.expect(n * x.layout.words)
-	s.kept.texts.expect(n * x.layout.texts)
-	s.entries = slices.Grow(s.entries, n)
-	s.byID.expect(n)
-	s.tracked.Lock()
-	s.byPtr.expect(n)
-	s.tracked.Unlock()
 }
 
 // untrack makes it forget one. Its place in the list is given back by sweep.

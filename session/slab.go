@@ -1,5 +1,7 @@
 package session
 
+import "unsafe"
+
 // slab hands out values and slices of T from larger pieces, since a session needs many of some types and lets go of all
 // of them at once. The first pieces are small: most sessions have few objects.
 type slab[T any] struct {
@@ -24,51 +26,56 @@ func (s *slab[T]) take(n int) []T {
 	return taken
 }
 
-// expect has the next n zero Ts come from one piece.
-func (s *slab[T]) expect(n int) {
-	if len(s.free) < n {
-		s.size = max(s.size, n)
-		s.free = make([]T, s.size)
-	}
-}
-
-// pieces hands out values of T that all go at once, so that their memory can be used again.
+// pieces is a slab that takes everything back at once, so that its memory can be used again.
 type pieces[T any] struct {
 	pieces [][]T
-	full   int // pieces
-	used   int // of the one behind them
+	next   int // the piece behind the one in use
+	free   []T // of the one in use
 }
 
-// maxPieces bounds what is kept for use again.
-const maxPieces = 8
+const (
+	firstPiece = 4
+	pieceBytes = 32 << 10 // of a large one
+	maxPieces  = 10       // are kept for use again
+)
 
 // one returns a zero T, which is good until the next reset.
-func (p *pieces[T]) one() *T {
-	if p.full == len(p.pieces) {
-		size := 1
-		if p.full > 0 {
-			size = min(4*len(p.pieces[p.full-1]), maxPiece)
-		}
-		p.pieces = append(p.pieces, make([]T, size))
+func (p *pieces[T]) one() *T { return &p.take(1)[0] }
+
+// take returns n zero Ts, which are good until the next reset.
+func (p *pieces[T]) take(n int) []T {
+	for len(p.free) < n {
+		p.free = p.piece(n)
 	}
-	piece := p.pieces[p.full]
-	taken := &piece[p.used]
-	if p.used++; p.used == len(piece) {
-		p.full, p.used = p.full+1, 0
-	}
+	taken := p.free[:n:n]
+	p.free = p.free[n:]
 	return taken
+}
+
+// piece returns the next piece, which is made for n at least where there is none.
+func (p *pieces[T]) piece(n int) []T {
+	if p.next == len(p.pieces) {
+		size := firstPiece
+		if p.next > 0 {
+			size = min(2*len(p.pieces[p.next-1]), pieceBytes/int(unsafe.Sizeof(*new(T))))
+		}
+		p.pieces = append(p.pieces, make([]T, max(size, n)))
+	}
+	p.next++
+	return p.pieces[p.next-1]
 }
 
 // reset takes every value back.
 func (p *pieces[T]) reset() {
-	for _, piece := range p.pieces[:p.full] {
+	for i, piece := range p.pieces[:p.next] {
+		if i == p.next-1 {
+			piece = piece[:len(piece)-len(p.free)]
+		}
 		clear(piece)
 	}
-	if p.used > 0 {
-		clear(p.pieces[p.full][:p.used])
-	}
 	if len(p.pieces) > maxPieces {
-		p.pieces = nil
+		clear(p.pieces[maxPieces:])
+		p.pieces = p.pieces[:maxPieces]
 	}
-	p.full, p.used = 0, 0
+	p.next, p.free = 0, nil
 }

@@ -329,7 +329,7 @@ func (r *upsertRow) settle() error {
 	}
 	s.log(e)
 	e.state, e.known, e.id = Persistent, true, id
-	e.snapshot = s.kept.of(r.x.layout, r.cells)
+	e.snapshot = s.stored().rows.of(r.x.layout, r.cells)
 	e.keysStored()
 	s.track(e)
 	r.result = e.object()
