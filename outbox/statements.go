@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,7 +111,7 @@ func (s *statements) reading(d dialect.Dialect) {
 		due = strings.Replace(due, "NOT IN (SELECT value FROM json_each(?3))", "<> ALL (?3)", 1)
 		due, later = each("?1, ?2", "dest, lane", due), each("?1, ?2", "dest, lane", later)
 	}
-	swept := append(messageTypes[:len(messageTypes):len(messageTypes)], tInt)
+	swept := slices.Concat(messageTypes, types(tInt))
 	s.fetch = prepare(d, "fetch urutu_message", fetch, types(tDest, tSmall, tInt, tInt), messageTypes...)
 	s.sweep = prepare(d, "sweep urutu_message", sweep, types(tDest, tSmall, tInt, tInt, tInt, tInt), messageTypes...)
 	s.sweepWhole = prepare(d, "sweep urutu_message", whole, types(tDest, tSmall, tInt, tInt, tInt, tInt, tInt), swept...)
