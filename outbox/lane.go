@@ -110,8 +110,8 @@ type look struct {
 func (l *lane) begin(now time.Time, everything bool) look {
 	k := look{lane: l, fetch: !l.crowded(), hint: l.hint, floor: l.floor, first: l.floor, upto: l.hint, settled: l.floor, stays: map[string]bool{}}
 	if !l.sweeping && (l.whole || everything) {
-		l.sweeping, l.sweptTo, l.whole = true, l.bottom.at, false
 		l.bottom.age(now, l.floor)
+		l.sweeping, l.sweptTo, l.whole = true, l.bottom.at, false
 		clear(l.fresh)
 	}
 	k.scans, k.topics = l.scans()
@@ -128,6 +128,7 @@ func (l *lane) begin(now time.Time, everything bool) look {
 
 // fail puts back what a look was asked for that did not come to its end.
 func (l *lane) fail(k *look) {
+	l.bottom = bottom{} // the database may be another one now, in which numbers come again
 	if k.whole {
 		l.sweeping, l.whole = false, true
 	}

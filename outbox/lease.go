@@ -3,6 +3,7 @@ package outbox
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -217,6 +218,9 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 	over, unowned := 0, 0
 	for _, row := range claims {
 		dest, number, owner := value.OfInt(int64(d.id)), value.OfInt(int64(row.number)), value.OfUUID(e.owner)
+		if e.sql.claiming != nil {
+			x.add(e.sql.claiming.with(dest, number), nil)
+		}
 		st := e.sql.claim.with(dest, number, value.OfInt(row.epoch), owner, value.OfInt(row.until))
 		x.add(st, func(got []value.Value) {
 			l := newLane(d, int16(got[0].Int()), lease{e.owner, got[1].Int(), sent.Add(e.timing.lease - e.timing.margin)})
@@ -252,7 +256,7 @@ func (e *Engine) releaseLeaving(ctx context.Context) error {
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	e.mu.Lock()
 	for _, d := range e.dests {
-		for _, l := range d.lanes {
+		for _, l := range d.sorted() {
 			if l.leaving && !l.inHand() {
 				e.lose(l)
 				x.add(e.sql.release.with(value.OfInt(int64(d.id)), value.OfInt(int64(l.number)), value.OfUUID(e.owner), value.OfInt(l.lease.epoch)), nil)
@@ -285,14 +289,19 @@ func (e *Engine) giveBack(ctx context.Context) error {
 	e.mu.Lock()
 	for _, d := range e.dests {
 		dest, owner := value.OfInt(int64(d.id)), value.OfUUID(e.owner)
-		for _, l := range d.lanes {
+		for _, l := range d.sorted() {
 			e.lose(l)
 			x.add(e.sql.release.with(dest, value.OfInt(int64(l.number)), owner, value.OfInt(l.lease.epoch)), nil)
 		}
 		x.add(e.sql.depart.with(dest, owner), nil)
 	}
 	e.mu.Unlock()
-	return e.db.Run(ctx, "outbox.Stop", driver.Write, &x.Script, x)
+	return colliding(func() error { return e.db.Run(ctx, "outbox.Stop", driver.Write, &x.Script, x) })
+}
+
+// sorted returns the lanes that this process has by their numbers, in which order everybody locks them.
+func (d *destination) sorted() []*lane {
+	return slices.SortedFunc(maps.Values(d.lanes), func(a, b *lane) int { return cmp.Compare(a.number, b.number) })
 }
 
 const purgeLimit = 1000

@@ -101,11 +101,14 @@ func pages(d dialect.Dialect) (list []string) {
 // leases is the fourth version: until when a lane is somebody's has a table of its own. It changes every other second, and
 // who has the lane hardly ever, which each look and each commit asks. While anybody holds an old snapshot every version of a
 // row is in the way of whoever looks for it.
-func leases(d dialect.Dialect) []string {
-	return []string{
-		"CREATE TABLE urutu_message_lease (dest " + d.ColumnType(value.TypeInt32, "") + " NOT NULL, lane " + d.ColumnType(value.TypeInt16, "") +
-			" NOT NULL, until " + d.ColumnType(value.TypeInt64, "") + " NOT NULL, PRIMARY KEY (dest, lane))",
+func leases(d dialect.Dialect) (list []string) {
+	if d.Name() == "postgres" {
+		list = append(list, "LOCK TABLE urutu_message_lane IN ACCESS EXCLUSIVE MODE") // no lease is renewed in between
+	}
+	return append(list,
+		"CREATE TABLE urutu_message_lease (dest "+d.ColumnType(value.TypeInt32, "")+" NOT NULL, lane "+d.ColumnType(value.TypeInt16, "")+
+			" NOT NULL, until "+d.ColumnType(value.TypeInt64, "")+" NOT NULL, PRIMARY KEY (dest, lane))",
 		"INSERT INTO urutu_message_lease (dest, lane, until) SELECT dest, lane, lease_until FROM urutu_message_lane",
 		"ALTER TABLE urutu_message_lane DROP COLUMN lease_until",
-	}
+	)
 }

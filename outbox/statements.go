@@ -19,7 +19,7 @@ type statements struct {
 	scan                                             *query // of what was left of a topic
 	sweepWhole, sweepPast                            *query // of a whole lane, and around what was left of topics
 
-	beat, renew, lanes, workers, claim, claimed, release, depart, bury *query
+	beat, renew, lanes, workers, claiming, claim, claimed, release, depart, bury *query
 
 	retry, delete, move *query
 	trust, acquit       *query
@@ -149,6 +149,8 @@ func (s *statements) leasing(d dialect.Dialect) {
 	renewed, given := "", ""
 	if s.arrays {
 		renewed, given = " FOR UPDATE", " FOR SHARE"
+		s.claiming = prepare(d, "lock urutu_message_lane", "SELECT l.lane FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 FOR UPDATE",
+			types(tDest, tSmall), tSmall) // lanes before leases, as whoever gives one back locks them
 	}
 	s.claim = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET owner = ?4, epoch = epoch + 1"+
 		", deaths = "+died+"deaths + 1 ELSE deaths END, doubt = "+died+"coalesce((SELECT max(m.id) FROM urutu_message m"+

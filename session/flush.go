@@ -162,9 +162,11 @@ func (s *Session) hooks(ctx context.Context, f func(ctx context.Context) error) 
 	err = errAborted
 	defer func() {
 		h.ended.Store(true)
-		if _, takeErr := s.takeGate(ctx, "session.Flush", &h.busy); takeErr != nil && err == nil {
+		own, takeErr := s.takeGate(ctx, "session.Flush", &h.busy)
+		if takeErr != nil && err == nil {
 			err = takeErr // a goroutine that a hook has started is still at it
 		}
+		s.stray = s.stray || !own
 		s.inside = false
 		if err != nil {
 			s.failed = err

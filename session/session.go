@@ -29,6 +29,7 @@ type Session struct {
 	closed  bool
 	failed  error // a statement failed: only a rollback helps
 	inside  bool  // the hooks of a flush are running
+	stray   bool  // a goroutine that one of them has started does not finish
 	related bool  // an object with relations is tracked
 	// unlinked: a row in between waits for a key that the database makes.
 	unlinked bool

@@ -1,6 +1,9 @@
 package session
 
-import "unsafe"
+import (
+	"cmp"
+	"unsafe"
+)
 
 // slab hands out values and slices of T from larger pieces, since a session needs many of some types and lets go of all
 // of them at once. The first pieces are small: most sessions have few objects.
@@ -28,15 +31,17 @@ func (s *slab[T]) take(n int) []T {
 
 // pieces is a slab that takes everything back at once, so that its memory can be used again.
 type pieces[T any] struct {
-	pieces [][]T
-	next   int // the piece behind the one in use
-	free   []T // of the one in use
+	keep   int   // how many pieces are used again; 0 for maxPieces
+	pieces [][]T // those
+	next   int   // the one behind the one in use
+	free   []T   // of the one in use
+	loose  bool  // which is none of those
 }
 
 const (
 	firstPiece = 4
 	pieceBytes = 32 << 10 // of a large one
-	maxPieces  = 10       // are kept for use again
+	maxPieces  = 10
 )
 
 // one returns a zero T, which is good until the next reset.
@@ -52,30 +57,32 @@ func (p *pieces[T]) take(n int) []T {
 	return taken
 }
 
-// piece returns the next piece, which is made for n at least where there is none.
+// piece returns the next piece, which is made for n at least where there is none. One that will not be used again lives as
+// long as something in it is used.
 func (p *pieces[T]) piece(n int) []T {
-	if p.next == len(p.pieces) {
-		size := firstPiece
-		if p.next > 0 {
-			size = min(2*len(p.pieces[p.next-1]), pieceBytes/int(unsafe.Sizeof(*new(T))))
-		}
-		p.pieces = append(p.pieces, make([]T, max(size, n)))
+	if p.next < len(p.pieces) {
+		p.next++
+		return p.pieces[p.next-1]
 	}
-	p.next++
-	return p.pieces[p.next-1]
+	size := firstPiece
+	if p.next > 0 {
+		size = min(2*len(p.pieces[p.next-1]), pieceBytes/int(unsafe.Sizeof(*new(T))))
+	}
+	piece := make([]T, max(size, n))
+	if p.loose = p.next == cmp.Or(p.keep, maxPieces); !p.loose {
+		p.pieces = append(p.pieces, piece)
+		p.next++
+	}
+	return piece
 }
 
 // reset takes every value back.
 func (p *pieces[T]) reset() {
 	for i, piece := range p.pieces[:p.next] {
-		if i == p.next-1 {
+		if i == p.next-1 && !p.loose {
 			piece = piece[:len(piece)-len(p.free)]
 		}
 		clear(piece)
 	}
-	if len(p.pieces) > maxPieces {
-		clear(p.pieces[maxPieces:])
-		p.pieces = p.pieces[:maxPieces]
-	}
-	p.next, p.free = 0, nil
+	p.next, p.free, p.loose = 0, nil, false
 }

@@ -12,6 +12,7 @@ type store struct {
 const (
 	maxListed = 1024
 	maxSlots  = 256
+	keptTexts = 8 // pieces: what is in them is kept for as long as the session lives
 )
 
 // stored returns the session's store, which it gets with its first object.
@@ -20,6 +21,7 @@ func (s *Session) stored() *store {
 		st, ok := s.conn.stores.Get().(*store)
 		if !ok {
 			st = &store{}
+			st.rows.texts.keep = keptTexts
 		}
 		s.store, s.entries, s.byID.slots = st, st.list, st.slots
 		s.tracked.Lock()
@@ -31,20 +33,20 @@ func (s *Session) stored() *store {
 
 // forget ends what the session knows of its objects, and gives its store away, empty.
 func (s *Session) forget() {
-	st := s.store
-	if st == nil {
-		return
-	}
-	st.list = emptied(s.entries)
-	if st.slots = s.byID.slots; len(st.slots) > maxSlots {
-		st.slots = nil
-	}
-	clear(st.slots)
+	st, entries, slots := s.store, s.entries, s.byID.slots
+	s.store, s.entries, s.byID = nil, nil, byID{}
 	s.tracked.Lock()
-	st.late = emptied(s.byPtr.late)
+	late := s.byPtr.late
 	s.byPtr = byPtr{}
 	s.tracked.Unlock()
-	s.store, s.entries, s.byID = nil, nil, byID{}
+	if st == nil || s.stray { // somebody may use it still
+		return
+	}
+	st.list, st.late, st.slots = emptied(entries), emptied(late), nil
+	if len(slots) <= maxSlots {
+		clear(slots)
+		st.slots = slots
+	}
 	st.entries.reset()
 	st.rows.words.reset()
 	st.rows.texts.reset()

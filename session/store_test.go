@@ -63,3 +63,48 @@ func TestStoreIsGivenAwayEmpty(t *testing.T) {
 		}
 	}
 }
+
+// TestStrayGoroutineKeepsTheStore: where a goroutine that a hook has started does not finish, no other session gets what it
+// may use still.
+func TestStrayGoroutineKeepsTheStore(t *testing.T) {
+	t.Parallel()
+	c := &connection{}
+	s := &Session{conn: c}
+	s.root = &s.base
+	e := s.stored().entries.one()
+	e.state = Persistent
+	s.stray = true
+	s.close()
+	if e.state != Persistent {
+		t.Error("the entry is empty")
+	}
+	if got := c.stores.Get(); got != nil {
+		t.Errorf("another session would get %p", got)
+	}
+}
+
+// TestPiecesThatAreNotKept: what is more than is used again goes with what is in it.
+func TestPiecesThatAreNotKept(t *testing.T) {
+	t.Parallel()
+	p := pieces[string]{keep: 3}
+	for range 2 {
+		for i := range 10_000 {
+			if s := p.one(); *s != "" {
+				t.Fatalf("value %d is %q", i, *s)
+			} else {
+				*s = "x"
+			}
+		}
+		if len(p.pieces) != 3 {
+			t.Errorf("%d pieces are kept", len(p.pieces))
+		}
+		p.reset()
+		for _, piece := range p.pieces {
+			for _, s := range piece {
+				if s != "" {
+					t.Fatal("something is left")
+				}
+			}
+		}
+	}
+}
