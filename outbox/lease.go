@@ -280,7 +280,8 @@ func (l *lane) inHand() bool {
 	return false
 }
 
-// giveBack gives all lanes away as the engine stops.
+// giveBack gives all lanes away as the engine stops, also those of which it does not know: a claim may not have been answered,
+// and a release may have been broken off.
 func (e *Engine) giveBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.timing.lease)
 	defer cancel()
@@ -289,10 +290,13 @@ func (e *Engine) giveBack(ctx context.Context) error {
 	e.mu.Lock()
 	for _, d := range e.dests {
 		dest, owner := value.OfInt(int64(d.id)), value.OfUUID(e.owner)
-		for _, l := range d.sorted() {
+		for _, l := range d.lanes {
 			e.lose(l)
-			x.add(e.sql.release.with(dest, value.OfInt(int64(l.number)), owner, value.OfInt(l.lease.epoch)), nil)
 		}
+		if e.sql.leaving != nil {
+			x.add(e.sql.leaving.with(dest, owner), nil)
+		}
+		x.add(e.sql.leave.with(dest, owner), nil)
 		x.add(e.sql.depart.with(dest, owner), nil)
 	}
 	e.mu.Unlock()

@@ -216,7 +216,7 @@ func (p *planned) record() {
 	if err != nil {
 		p.Fatal(err)
 	}
-	for deadline := time.Now().Add(60 * time.Second); p.handled.Load() < 500 || p.sent.missing(engineSends) != ""; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(4 * time.Minute); p.handled.Load() < 500 || p.sent.missing(engineSends) != ""; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.Fatalf("%d messages were handled, and nobody has sent: %s", p.handled.Load(), p.sent.missing(engineSends))
 		}

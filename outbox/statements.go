@@ -19,7 +19,7 @@ type statements struct {
 	scan                                             *query // of what was left of a topic
 	sweepWhole, sweepPast                            *query // of a whole lane, and around what was left of topics
 
-	beat, renew, lanes, workers, claiming, claim, claimed, release, depart, bury *query
+	beat, renew, lanes, workers, claiming, claim, claimed, release, leaving, leave, depart, bury *query
 
 	retry, delete, move *query
 	trust, acquit       *query
@@ -164,6 +164,12 @@ func (s *statements) leasing(d dialect.Dialect) {
 		" WHERE dest = ?1 AND lane = ?2 AND owner = ?3 AND epoch = ?4", types(tDest, tSmall, tUUID, tInt))
 	s.release = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = 0"+lane+mine+given+")",
 		types(tDest, tSmall, tUUID, tInt))
+	const all = " FROM urutu_message_lane l WHERE l.dest = ?1 AND l.owner = ?2"
+	if s.arrays {
+		s.leaving = prepare(d, "lock urutu_message_lane", "SELECT l.lane"+all+" ORDER BY l.lane FOR SHARE", types(tDest, tUUID), tSmall)
+	}
+	s.leave = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = 0 WHERE dest = ?1 AND lane IN (SELECT l.lane"+all+")",
+		types(tDest, tUUID))
 	s.depart = prepare(d, "delete urutu_message_worker", "DELETE FROM urutu_message_worker WHERE dest = ?1 AND owner = ?2", types(tDest, tUUID))
 	s.bury = prepare(d, "delete urutu_message_worker", "DELETE FROM urutu_message_worker WHERE dest = ?1 AND until < "+now+" - 60000000",
 		types(tDest))

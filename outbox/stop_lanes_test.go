@@ -67,3 +67,27 @@ func TestLanesOfWhoStops(t *testing.T) {
 		}
 	}
 }
+
+// TestLanesThatAStoppingEngineDoesNotKnow: an engine that stops gives back all lanes that are its own by the tables: a claim may
+// not have been answered, and a release may have been broken off by the end.
+func TestLanesThatAStoppingEngineDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	_, e, _, ask := notes(t, Consumer{Handle: func(context.Context, *Delivery) error { return nil }})
+	e.timing.tick = time.Hour // it looks at its lanes once
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	owned := func() int { return ask("SELECT count(*) FROM urutu_message_lease WHERE until > 0") }
+	await(t, "it has all lanes", func() bool { return owned() == 16 })
+	e.mu.Lock()
+	for _, l := range e.dests[0].lanes {
+		e.lose(l)
+	}
+	e.mu.Unlock()
+	if err := e.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := owned(); n != 0 {
+		t.Errorf("%d lanes are still the engine's", n)
+	}
+}
