@@ -176,8 +176,10 @@ func (e *Engine) ask(r *round, due []*look) {
 	}
 	e.mu.Lock()
 	held := e.heldIn(r.looks)
-	for _, k := range slices.Concat(sweeps, wholes, pasts) {
-		k.known = k.lane.known()
+	for _, k := range r.looks {
+		if k.sweep {
+			k.known = k.lane.known()
+		}
 	}
 	shut := e.shut(due)
 	e.mu.Unlock()
