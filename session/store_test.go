@@ -1,9 +1,15 @@
 package session
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"unsafe"
+
+	"github.com/urutu-go/urutu/fault"
+	"github.com/urutu-go/urutu/internal/scope"
 )
 
 // TestStoreIsGivenAwayEmpty: a session finds nothing in its store of the objects of the session before it.
@@ -81,6 +87,24 @@ func TestStrayGoroutineKeepsTheStore(t *testing.T) {
 	if got := c.stores.Get(); got != nil {
 		t.Errorf("another session would get %p", got)
 	}
+}
+
+// TestHookThatLeavesAGoroutineBehind: a verb that such a goroutine is in does not end with the hooks, so that the store is the
+// goroutine's too.
+func TestHookThatLeavesAGoroutineBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, stays := range []bool{false, true} {
+			s := &Session{conn: &connection{}}
+			err := s.hooks(t.Context(), func(ctx context.Context) error {
+				scope.From(ctx).Hook.(*hook).busy.Store(stays)
+				return nil
+			})
+			if s.stray != stays || errors.Is(err, fault.ConcurrentUse) != stays {
+				t.Errorf("where it stays is %t: stray is %t, and the error %v", stays, s.stray, err)
+			}
+		}
+	})
 }
 
 // TestPiecesThatAreNotKept: what is more than is used again goes with what is in it.
