@@ -141,7 +141,8 @@ func TestAppliedOnceByADyingServer(t *testing.T) {
 			createTable(t, f.fixture, "INSERT INTO counter VALUES (0)")
 
 			const workers, kills, most = 4, 50, 10_000
-			killed, stop := killing(t, server)
+			ended := make(chan struct{}, 1)
+			killed, stop := killing(t, server, ended)
 			errs := make([]error, most)
 			var next atomic.Int64
 			var wg sync.WaitGroup
@@ -150,6 +151,10 @@ func TestAppliedOnceByADyingServer(t *testing.T) {
 					for killed.Load() < kills {
 						i := int(next.Add(1) - 1)
 						errs[i] = f.Do(t.Context(), func(ctx context.Context) error { return applyOnce(ctx, i) }, onceOptions(1))
+						select {
+						case ended <- struct{}{}:
+						default:
+						}
 					}
 				})
 			}
@@ -161,8 +166,9 @@ func TestAppliedOnceByADyingServer(t *testing.T) {
 	}
 }
 
-// killing ends the processes of a database, one at a time and again and again, until stop is called. It counts them.
-func killing(t *testing.T, server string) (killed *atomic.Int64, stop func()) {
+// killing ends a process of a database after each unit that has ended, until stop is called, so that units get done however
+// slow the machine is. It counts the processes.
+func killing(t *testing.T, server string, ended <-chan struct{}) (killed *atomic.Int64, stop func()) {
 	t.Helper()
 	killer, err := pgx.Connect(t.Context(), server)
 	must(t, err)
@@ -171,8 +177,13 @@ func killing(t *testing.T, server string) (killed *atomic.Int64, stop func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer func() { _ = killer.Close(context.WithoutCancel(ctx)) }()
-		for ctx.Err() == nil {
-			tag, err := killer.Exec(context.WithoutCancel(ctx), "SELECT pg_sleep(0.01), pg_terminate_backend(pid) FROM pg_stat_activity"+
+		for {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+				return
+			}
+			tag, err := killer.Exec(context.WithoutCancel(ctx), "SELECT pg_sleep(0.01 * random()), pg_terminate_backend(pid) FROM pg_stat_activity"+
 				" WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY random() LIMIT 1")
 			if err != nil {
 				t.Error(err)
