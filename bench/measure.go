@@ -97,7 +97,7 @@ func order(round, n int) []int {
 
 // compare has the peers do a workload in rounds, and returns the time of one execution for each peer and round.
 func compare(ctx context.Context, w workload, batch int, peers []peer, d *data, l limits) ([][]time.Duration, error) {
-	return takeTurns(len(peers), batch, l, func(i int) error {
+	return takeTurns(len(peers), always(batch), l, func(i int) error {
 		if err := w.run(ctx, peers[i], d); err != nil {
 			return fmt.Errorf("%s: peer %d: %w", w.name, i, err)
 		}
@@ -107,15 +107,16 @@ func compare(ctx context.Context, w workload, batch int, peers []peer, d *data, 
 
 // takeTurns has n contenders take turns in rounds, and returns the time of one execution for each of them and round. Before
 // each turn the garbage of the one before is collected. That empties pools too, and everybody else has been at the caches
-// meanwhile: the first execution of a turn is not counted, as little as it would show among the many of a service.
-func takeTurns(n, batch int, l limits, run func(i int) error) ([][]time.Duration, error) {
+// meanwhile: the first execution of a turn is not counted, as little as it would show among the many of a service. batch
+// says how many of a contender's are.
+func takeTurns(n int, batch func(i int) int, l limits, run func(i int) error) ([][]time.Duration, error) {
 	times := make([][]time.Duration, n)
 	begin := time.Now()
 	for round := 0; round < l.most && (round < l.least || time.Since(begin) < l.budget); round++ {
 		for _, i := range order(round, n) {
 			runtime.GC()
 			var start time.Time
-			for k := range 1 + batch {
+			for k := range 1 + batch(i) {
 				if k == 1 {
 					start = time.Now()
 				}
@@ -123,11 +124,14 @@ func takeTurns(n, batch int, l limits, run func(i int) error) ([][]time.Duration
 					return nil, err
 				}
 			}
-			times[i] = append(times[i], time.Since(start)/time.Duration(batch))
+			times[i] = append(times[i], time.Since(start)/time.Duration(batch(i)))
 		}
 	}
 	return times, nil
 }
+
+// always is a batch of the same size for every contender.
+func always(batch int) func(int) int { return func(int) int { return batch } }
 
 // figures makes figures of times.
 func figures(cs []contender, times [][]time.Duration) []figure {

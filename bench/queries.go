@@ -17,20 +17,20 @@ type reading struct {
 	sales  int    // rows of the table
 	number int    // of the page far from the first
 	limits limits
-	// renders is how often a text is rendered in a turn.
-	renders int
-	say     func(format string, args ...any)
+	// renders is how often a text is rendered in a turn, and most is how often a page is read.
+	renders, most int
+	say           func(format string, args ...any)
 }
 
 func fullReading() reading {
 	return reading{
-		sales: 1_000_000, number: 1000, renders: 500,
+		sales: 1_000_000, number: 1000, renders: 500, most: 100,
 		limits: limits{budget: 6 * time.Second, least: 6, most: 1000, warm: 8},
 	}
 }
 
 func quickReading() reading {
-	return reading{sales: 20_000, number: 100, renders: 5, limits: limits{least: 2, most: 2, warm: 1}}
+	return reading{sales: 20_000, number: 100, renders: 5, most: 2, limits: limits{least: 2, most: 2, warm: 1}}
 }
 
 // entrant is a lister that takes part. The last one is who the others are compared with.
@@ -157,13 +157,13 @@ func (b *book) compare(ctx context.Context, questions []question) error {
 		return nil
 	}
 	warm := limits{least: b.limits.warm, most: b.limits.warm}
-	if _, err := takeTurns(n*len(questions), 1, warm, ask); err != nil {
+	if _, err := takeTurns(n*len(questions), always(1), warm, ask); err != nil {
 		return err
 	}
 	for _, q := range questions {
 		b.say("pages: %s", q.name)
 	}
-	batch := slices.MinFunc(questions, func(a, b question) int { return a.batch - b.batch }).batch
+	batch := func(i int) int { return min(questions[i/n].batch, b.most) }
 	times, err := takeTurns(n*len(questions), batch, b.limits, ask)
 	if err != nil {
 		return err

@@ -57,7 +57,8 @@ func (f found) ids() []uuid.UUID {
 type question struct {
 	name string
 	ask  func(ctx context.Context, l lister) (found, error)
-	// batch is how often it is asked in a turn.
+	// batch is how often it is asked in a turn: enough for each lister to pay for what the garbage of its pages costs, where
+	// one does not take long.
 	batch int
 }
 
@@ -73,17 +74,17 @@ type places struct {
 // offsets are pages by their number.
 func (p *places) offsets() []question {
 	return []question{
-		{"first page", func(ctx context.Context, l lister) (found, error) { return l.Offset(ctx, 0) }, 16},
+		{"first page", func(ctx context.Context, l lister) (found, error) { return l.Offset(ctx, 0) }, 100},
 		{"page " + thousands(float64(p.number)), func(ctx context.Context, l lister) (found, error) {
 			return l.Offset(ctx, p.number)
-		}, 2},
+		}, 4},
 	}
 }
 
 // keysets are pages by a cursor.
 func (p *places) keysets() []question {
 	at := func(name string, at position) question {
-		return question{name, func(ctx context.Context, l lister) (found, error) { return l.Seek(ctx, at) }, 16}
+		return question{name, func(ctx context.Context, l lister) (found, error) { return l.Seek(ctx, at) }, 100}
 	}
 	return []question{
 		at("first page by a cursor", position{}), at("one in the middle by a cursor", p.middle), at("the last one by a cursor", p.last),
@@ -93,8 +94,8 @@ func (p *places) keysets() []question {
 // filters are pages of ten conditions.
 func (p *places) filters() []question {
 	return []question{
-		{"10 conditions", func(ctx context.Context, l lister) (found, error) { return l.Filter(ctx, &p.filter) }, 4},
-		{"10 conditions from a grid", func(ctx context.Context, l lister) (found, error) { return l.Grid(ctx, &p.filter, p.grid) }, 4},
+		{"10 conditions", func(ctx context.Context, l lister) (found, error) { return l.Filter(ctx, &p.filter) }, 30},
+		{"10 conditions from a grid", func(ctx context.Context, l lister) (found, error) { return l.Grid(ctx, &p.filter, p.grid) }, 30},
 	}
 }
 
@@ -104,7 +105,7 @@ func (p *places) counts() []question {
 		return question{"a country's, " + name, func(ctx context.Context, l lister) (found, error) { return l.Count(ctx, p.country, m) }, batch}
 	}
 	return []question{
-		mode("not counted", 16, query.CountNone), mode("has next", 16, query.CountHasNext), mode("capped", 4, query.CountCapped),
-		mode("estimated", 8, query.CountEstimated), mode("counted", 4, query.CountExact),
+		mode("not counted", 100, query.CountNone), mode("has next", 100, query.CountHasNext), mode("capped", 10, query.CountCapped),
+		mode("estimated", 30, query.CountEstimated), mode("counted", 4, query.CountExact),
 	}
 }

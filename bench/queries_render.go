@@ -210,7 +210,7 @@ func measureRendering(_ context.Context, r *reading, db *database) (_ []table, e
 			_, _, err := w.render(bs[i])
 			return err
 		}
-		times, err := takeTurns(len(bs), r.renders, r.limits, render)
+		times, err := takeTurns(len(bs), always(r.renders), r.limits, render)
 		if err != nil {
 			return nil, err
 		}

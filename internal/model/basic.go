@@ -55,6 +55,7 @@ func basicCodec(k reflect.Kind, w wish) (codec, bool) {
 func boolCodec() codec {
 	return codec{
 		typ:    value.TypeBool,
+		memory: Bool,
 		encode: func(p unsafe.Pointer) (value.Value, error) { return value.OfBool(*(*bool)(p)), nil },
 		decode: func(p unsafe.Pointer, v value.Value) error {
 			b, err := asBool(v)
@@ -114,6 +115,7 @@ func uintCodec[T uint | uint64 | uintptr](high uint64) codec {
 func float64Codec() codec {
 	return codec{
 		typ:    value.TypeFloat64,
+		memory: Float64,
 		encode: func(p unsafe.Pointer) (value.Value, error) { return value.OfFloat(*(*float64)(p)), nil },
 		decode: func(p unsafe.Pointer, v value.Value) error {
 			f, err := asFloat(v)

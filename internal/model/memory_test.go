@@ -25,6 +25,16 @@ func TestMemoryIsWhatTheCodecDoes(t *testing.T) {
 	ints := func() value.Value { return value.OfInt(rand.Int64() - 1<<62) }
 	texts := func() value.Value { return value.OfText(string(rune('a' + rand.IntN(26)))) }
 	times := func() value.Value { return value.OfMicros(rand.Int64N(1 << 48)) }
+	bools := func() value.Value { return value.OfBool(rand.IntN(2) == 0) }
+	floats := func() value.Value { return value.OfFloat(rand.NormFloat64()) }
+	orNull := func(some func() value.Value) func() value.Value {
+		return func() value.Value {
+			if rand.IntN(4) == 0 {
+				return value.Value{}
+			}
+			return some()
+		}
+	}
 	uuids := func() value.Value { // which often differ in one half only
 		var u uuid.UUID
 		u[rand.IntN(len(u))] = 1
@@ -41,7 +51,14 @@ func TestMemoryIsWhatTheCodecDoes(t *testing.T) {
 		{reflect.TypeFor[uint64](), Opaque, func() value.Value { return value.OfUint(rand.Uint64()) }},
 		{reflect.TypeFor[string](), String, texts},
 		{reflect.TypeFor[namedText](), String, texts},
-		{reflect.TypeFor[*string](), Opaque, texts},
+		{reflect.TypeFor[bool](), Bool, bools},
+		{reflect.TypeFor[float64](), Float64, floats},
+		{reflect.TypeFor[float32](), Opaque, func() value.Value { return value.OfFloat(float64(rand.Float32())) }},
+		{reflect.TypeFor[*string](), pointed | String, orNull(texts)},
+		{reflect.TypeFor[*int64](), pointed | Int64, orNull(ints)},
+		{reflect.TypeFor[*bool](), pointed | Bool, orNull(bools)},
+		{reflect.TypeFor[*time.Time](), pointed | Time, orNull(times)},
+		{reflect.TypeFor[*int16](), pointed, orNull(func() value.Value { return value.OfInt(int64(int16(rand.Int64()))) })},
 		{reflect.TypeFor[time.Time](), Time, times},
 		{reflect.TypeFor[namedTime](), Time, times},
 		{reflect.TypeFor[uuid.UUID](), UUID, uuids},
@@ -81,8 +98,8 @@ func testMemory(t *testing.T, f *Field, typ reflect.Type, v, other value.Value) 
 		same, _, err := f.Same(filled.UnsafePointer(), v)
 		return same && err == nil
 	}
-	for _, x := range []value.Value{v, other, {}, value.OfText("1"), value.OfUint(1)} {
-		if got, want := holds(x), x == v && f.Memory != Opaque; got != want {
+	for _, x := range []value.Value{v, other, {}, value.OfText("?"), value.OfUint(7)} {
+		if got, want := holds(x), x == v && (f.Memory&^pointed != Opaque || f.Memory == pointed && x.IsNull()); got != want {
 			t.Errorf("%s holds %v: %t, not %t", typ, x, got, want)
 		}
 		if same(x) != (x == v) {

@@ -20,6 +20,7 @@ func pointerCodec(t reflect.Type, w wish) (codec, error) {
 	return codec{
 		typ:      inner.typ,
 		nullable: true,
+		memory:   pointed | inner.memory,
 		encode: func(p unsafe.Pointer) (value.Value, error) {
 			q := *(*unsafe.Pointer)(p)
 			if q == nil {
