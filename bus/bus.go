@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/urutu-go/urutu/bus/driver"
+	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/message"
 	"github.com/urutu-go/urutu/outbox"
 	"github.com/urutu-go/urutu/session"
@@ -108,10 +110,16 @@ func (b *Bus) Worker() *Worker { return &Worker{bus: b} }
 
 // Worker handles messages from its start until it is stopped. It may be started again.
 type Worker struct {
-	bus    *Bus
-	engine atomic.Pointer[outbox.Engine] // Stats may be asked for at any time
-	close  context.CancelFunc
-	inward sync.WaitGroup
+	bus       *Bus
+	engine    atomic.Pointer[outbox.Engine] // Stats may be asked for at any time
+	close     context.CancelFunc
+	receiving []receiving
+}
+
+// receiving is a receiver at work.
+type receiving struct {
+	group string
+	over  chan struct{} // closed when it has returned
 }
 
 // Name returns "worker".
@@ -135,24 +143,57 @@ func (w *Worker) Start(ctx context.Context) error {
 		return err
 	}
 	ctx, w.close = context.WithCancel(session.On(w.bus.db.Context(context.WithoutCancel(ctx)), w.bus.cfg.Connection))
-	for _, in := range w.bus.inward {
-		w.inward.Go(func() { w.bus.receive(ctx, in) })
-	}
+	w.receive(ctx)
 	return nil
 }
 
-// receive takes messages from elsewhere until ctx ends.
-func (b *Bus) receive(ctx context.Context, in inward) {
+// receive sets the receivers to work. One that has not returned since the worker was stopped is waited for: each is called
+// from one goroutine at a time.
+func (w *Worker) receive(ctx context.Context) {
+	before := w.receiving
+	w.receiving = nil
+	for i, in := range w.bus.inward {
+		r := receiving{in.group, make(chan struct{})}
+		w.receiving = append(w.receiving, r)
+		go func() {
+			defer close(r.over)
+			if i < len(before) {
+				<-before[i].over
+			}
+			w.bus.receive(ctx, in, outbox.Receive)
+		}()
+	}
+}
+
+// The pauses before a receiver is called again.
+const (
+	shortPause = 100 * time.Millisecond
+	longPause  = 10 * time.Second
+)
+
+// receive takes messages from elsewhere until ctx ends; put stores them. The pauses get longer while nothing comes of the
+// calls. One that has brought something new, or went on for longer than the longest pause, is followed by the shortest.
+func (b *Bus) receive(ctx context.Context, in inward, put func(context.Context, string, []outbox.Incoming) (int, error)) {
+	var fresh atomic.Bool
 	store := func(ctx context.Context, batch []outbox.Incoming) error {
-		_, err := outbox.Receive(ctx, in.group, batch)
+		n, err := put(ctx, in.group, batch)
+		if n > 0 {
+			fresh.Store(true)
+		}
 		return err
 	}
-	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 10*time.Second) {
+	for pause := shortPause; ctx.Err() == nil; pause = min(2*pause, longPause) {
+		began := time.Now()
 		err := in.from.Receive(ctx, store)
-		if err == nil || ctx.Err() != nil {
-			continue
+		if ctx.Err() != nil {
+			return
 		}
-		b.cfg.Logger.WarnContext(ctx, "messages cannot be received", "group", in.group, "error", err)
+		if fresh.Swap(false) || time.Since(began) > longPause {
+			pause = shortPause
+		}
+		if err != nil {
+			b.cfg.Logger.WarnContext(ctx, "messages cannot be received", "group", in.group, "error", err)
+		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -168,16 +209,40 @@ func (w *Worker) StopIntake() {
 	}
 }
 
-// Stop takes no new messages and waits for those in hand. When ctx ends first their units are broken off, and they are
-// handled again later.
+// Stop takes no new messages and waits for those in hand, and for the receivers. When ctx ends first the units are broken
+// off, and their messages are handled again later. A receiver that does not return holds nobody up: it is in the error.
 func (w *Worker) Stop(ctx context.Context) error {
 	engine := w.engine.Load()
 	if engine == nil {
 		return nil
 	}
 	w.StopIntake()
-	w.inward.Wait()
-	return engine.Stop(ctx)
+	err := engine.Stop(ctx) // what the receivers store meanwhile is handled by others, or later
+	return errors.Join(err, w.receiversOver(ctx))
+}
+
+// receiversOver waits for the receivers to return, and says which have not when ctx ends.
+func (w *Worker) receiversOver(ctx context.Context) error {
+	var deaf []string
+	for _, r := range w.receiving {
+		select {
+		case <-r.over:
+			continue
+		case <-ctx.Done():
+		}
+		select {
+		case <-r.over:
+		default:
+			deaf = append(deaf, r.group)
+		}
+	}
+	if deaf == nil {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.StatementTimeout, Op: "bus.Stop", Err: context.Cause(ctx),
+		Message: "receivers have not returned although their context has ended: those of " + strings.Join(deaf, ", "),
+	}
 }
 
 // Stats returns where the worker stands and what it has done since it was last started. It takes a moment, asks no database

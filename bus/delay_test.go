@@ -223,23 +223,44 @@ func TestDelayedOnce(t *testing.T) {
 
 // TestDelayedOnceInOrder: of those that mix what they do, each does it to what the ones before have made.
 func TestDelayedOnceInOrder(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		f.subscribe(t, "reminders")
-		noon := time.Date(2100, 1, 1, 12, 0, 0, 0, time.UTC)
-		f.do(t, func(ctx context.Context) error {
-			publish := func(text string, hours int, again outbox.Again) error {
-				return bus.Publish(ctx, Remind{text}, bus.Options{At: noon.Add(time.Duration(hours) * time.Hour), Once: "x", Again: again})
-			}
-			return errors.Join(
-				publish("one", 1, outbox.Again{}),
-				publish("two", 5, outbox.Again{Payload: true, Time: outbox.LastTime}),
-				publish("three", 3, outbox.Again{}),
-			)
+	type publication struct {
+		text  string
+		hours int
+		again outbox.Again
+	}
+	for name, c := range map[string]struct {
+		list  []publication
+		text  string
+		hours int
+	}{
+		"the last one changes nothing": {[]publication{
+			{"one", 1, outbox.Again{}}, {"two", 5, outbox.Again{Payload: true, Time: outbox.LastTime}}, {"three", 3, outbox.Again{}},
+		}, "two", 5},
+		"the last one says what the first one does": {[]publication{
+			{"one", 1, outbox.Again{Payload: true}}, {"two", 5, outbox.Again{Payload: true, Time: outbox.LastTime}}, {"three", 3, outbox.Again{Payload: true}},
+		}, "three", 5},
+		"earlier, later, earlier": {[]publication{
+			{"one", 12, outbox.Again{Time: outbox.EarlierTime}}, {"two", 15, outbox.Again{Time: outbox.LaterTime}},
+			{"three", 13, outbox.Again{Time: outbox.EarlierTime}},
+		}, "one", 13},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, f *fixture) {
+				f.subscribe(t, "reminders")
+				noon := time.Date(2100, 1, 1, 12, 0, 0, 0, time.UTC)
+				f.do(t, func(ctx context.Context) (err error) {
+					for _, p := range c.list {
+						at := noon.Add(time.Duration(p.hours) * time.Hour)
+						err = errors.Join(err, bus.Publish(ctx, Remind{p.text}, bus.Options{At: at, Once: "x", Again: p.again}))
+					}
+					return err
+				})
+				if got := f.waiting(t); len(got) != 1 || got[0].text != c.text || !got[0].at.Equal(noon.Add(time.Duration(c.hours)*time.Hour)) {
+					t.Errorf("what waits is %v", got)
+				}
+			})
 		})
-		if got := f.waiting(t); len(got) != 1 || got[0].text != "two" || !got[0].at.Equal(noon.Add(5*time.Hour)) {
-			t.Errorf("what waits is %v", got)
-		}
-	})
+	}
 }
 
 // TestDelayedOnceForEachDestination: one waits for each group, and a group that comes later gets its own.

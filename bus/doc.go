@@ -34,7 +34,7 @@
 //
 // Any number of processes may run workers of the same groups, and share them. [Worker.Stop] takes no more messages and
 // waits for those in hand. At its deadline their contexts end and their units are rolled back; the messages are handled
-// again, which counts as no failure.
+// again, which counts as no failure. A receiver that has not returned by then is left behind, which the error says.
 //
 // What a message leaves in the log of its database is one of these:
 //

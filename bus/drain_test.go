@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -146,6 +147,54 @@ func TestDrainOfADeafHandler(t *testing.T) {
 		f.want(t, "1 0 0")
 		if got := f.notes(t); got != "" {
 			t.Errorf("the notes are %q", got)
+		}
+	})
+}
+
+// deaf is a receiver that ends when it is told so, and not with its context.
+type deaf struct {
+	called, end chan bool
+	at          atomic.Int64 // how many goroutines are in it
+	most        atomic.Int64
+}
+
+func (d *deaf) Receive(context.Context, func(context.Context, []outbox.Incoming) error) error {
+	d.most.Store(max(d.most.Load(), d.at.Add(1)))
+	defer d.at.Add(-1)
+	d.called <- true
+	<-d.end
+	return nil
+}
+
+// TestDrainOfADeafReceiver: one that does not hear of the end holds nobody up. The worker stops all the same, and says whose
+// it is. Where it is started again meanwhile, the receiver is not called beside itself.
+func TestDrainOfADeafReceiver(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		from, seen := &deaf{called: make(chan bool, 10), end: make(chan bool)}, newEvents()
+		b := f.bus()
+		bus.Handle(b, func(_ context.Context, m Placed) error {
+			seen.add("%d", m.N)
+			return nil
+		}, bus.Handler{Group: "billing"})
+		b.Receive("billing", &fakeBroker{acked: newEvents()})
+		b.Receive("billing", from)
+		w := b.Worker()
+		must(t, w.Start(t.Context()))
+		<-from.called
+		err := w.Stop(ended(t))
+		wantFault(t, err, fault.StatementTimeout)
+		if !errors.Is(err, errTooLate) || !strings.Contains(err.Error(), "receivers have not returned") {
+			t.Errorf("the error does not say why: %v", err)
+		}
+		must(t, w.Start(t.Context())) // TestMain finds the engine before, where it goes on
+		f.publish(t, Placed{"a", 1})
+		seen.want(t, "1")
+		close(from.end)
+		<-from.called
+		stop(t, w)
+		stop(t, w)
+		if n := from.most.Load(); n != 1 {
+			t.Errorf("%d goroutines are in the receiver at once", n)
 		}
 	})
 }

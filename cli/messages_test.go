@@ -166,8 +166,8 @@ func command(ctx context.Context, line string, commands ...*cli.Command) string 
 	return out.String()
 }
 
-// TestPromise48_Commands runs the lines of testdata/messages.txt that begin with $, and wants what stands below them.
-func TestPromise48_Commands(t *testing.T) {
+// TestPromise42_Commands runs the lines of testdata/messages.txt that begin with $, and wants what stands below them.
+func TestPromise42_Commands(t *testing.T) {
 	t.Parallel()
 	const file = "testdata/messages.txt"
 	want, err := os.ReadFile(file)
@@ -193,7 +193,7 @@ func TestPromise48_Commands(t *testing.T) {
 		} else if got.String() != string(want) {
 			t.Errorf("the commands print\n%s", diff(string(want), got.String()))
 		}
-		if n := strings.Count(changes.String(), "by=ann"); n != 13 {
+		if n := strings.Count(changes.String(), "by=ann"); n != 15 {
 			t.Errorf("%d changes are logged:\n%s", n, changes.String())
 		}
 	})

@@ -45,9 +45,9 @@ type Engine struct {
 
 	intake  context.Context // ended by StopIntake
 	close   context.CancelFunc
-	stopped bool
+	stopped atomic.Bool
 	abort   context.CancelFunc
-	loops   sync.WaitGroup // the poll and the lease
+	loops   sync.WaitGroup // the poll, the lease and what is beside them
 	hands   sync.WaitGroup // the workers
 }
 
@@ -111,6 +111,8 @@ func NewEngine(db *session.DB, cfg Config, consumers ...Consumer) *Engine {
 		d.some = sync.NewCond(&e.mu)
 		e.dests = append(e.dests, d)
 	}
+	// All processes lock the rows of their destinations in this order.
+	slices.SortStableFunc(e.dests, func(a, b *destination) int { return cmp.Compare(a.Destination, b.Destination) })
 	return e
 }
 
@@ -154,6 +156,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	home.join(e)
 	e.loops.Go(e.leaseLoop)
 	e.loops.Go(e.pollLoop)
+	e.loops.Go(e.purgeLoop)
 	if !e.ordered {
 		e.loops.Go(e.listenLoop)
 	}
@@ -181,8 +184,7 @@ func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) err
 		script.Statements = append(script.Statements, st)
 		results = append(results, f)
 	}
-	sorted := slices.SortedFunc(slices.Values(e.dests), func(a, b *destination) int { return cmp.Compare(a.Destination, b.Destination) })
-	for _, dest := range sorted {
+	for _, dest := range e.dests {
 		if err := message.ValidateGroup(dest.Destination); err != nil {
 			return fault.Wrap(fault.Misconfigured, op, err)
 		}
@@ -222,10 +224,9 @@ func (e *Engine) StopIntake() {
 // Stop takes no new messages, waits for those in hand, and gives the lanes to others. When ctx ends first it breaks off
 // what is in hand, whose messages are handled again. A second Stop does nothing.
 func (e *Engine) Stop(ctx context.Context) error {
-	if e.close == nil || e.stopped {
+	if e.close == nil || e.stopped.Swap(true) {
 		return nil
 	}
-	e.stopped = true
 	e.StopIntake()
 	done := make(chan struct{})
 	go func() {

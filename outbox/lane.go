@@ -46,6 +46,7 @@ type lane struct {
 	sweptTo  int64
 	// bottom is where it begins: nothing up to there is in the table any more, but what was deleted may still be in the way.
 	bottom  bottom
+	covered covered
 	due     time.Time // when the next retry is; zero for never
 	touched int64     // an operator has changed something, when this number changes
 	lost    bool      // it belongs to another process now
@@ -83,13 +84,16 @@ func (l *lane) safe(now time.Time) bool { return !l.lost && !l.leaving && now.Be
 // look is one look at a lane: what it asks for, and what it brings.
 type look struct {
 	lane  *lane
+	began time.Time
 	fetch bool
 	hint  int64 // fetch from here on
 	floor int64 // sweep from here to the hint
 	sweep bool
 	whole bool // the sweep is of the whole lane
-	again bool // retries that are due are asked for too
-	scans []*scan
+	// covered: the sweep is of what is not covered.
+	covered bool
+	again   bool // retries that are due are asked for too
+	scans   []*scan
 	// A sweep of the whole lane leaves out the messages of these topics up to settled, unless they have one of the keys.
 	topics, keys []string
 	settled      int64
@@ -102,13 +106,18 @@ type look struct {
 	upto           int64           // it was asked to go up to here: to the hint, or to the end of a window before the floor
 	blocked        map[string]bool // the keys that waited for a retry before anything was looked for
 	ended          uint64          // every transaction before this number had ended before the sweep
+	open           []uint64        // those that had not, after the fetch and before the sweep
 	next           uint64          // the number of the next transaction, after the fetch
 	ours           bool            // nobody else has taken the lane before all of it was read
 }
 
 // begin begins a look.
 func (l *lane) begin(now time.Time, everything bool) look {
-	k := look{lane: l, fetch: !l.crowded(), hint: l.hint, floor: l.floor, first: l.floor, upto: l.hint, settled: l.floor, stays: map[string]bool{}}
+	from := l.covered.begin(l.floor)
+	k := look{
+		lane: l, began: now, fetch: !l.crowded(), hint: l.hint, floor: from, first: from, covered: from > l.floor, upto: l.hint, settled: l.floor,
+		stays: map[string]bool{},
+	}
 	if !l.sweeping && (l.whole || everything) {
 		l.bottom.age(now, l.floor)
 		l.sweeping, l.sweptTo, l.whole = true, l.bottom.at, false
@@ -117,7 +126,7 @@ func (l *lane) begin(now time.Time, everything bool) look {
 	k.scans, k.topics = l.scans()
 	k.whole, k.sweep = l.sweeping, l.sweeping || l.floor < l.hint
 	if k.whole {
-		k.floor, k.first = l.sweptTo, l.sweptTo
+		k.floor, k.first, k.covered = l.sweptTo, l.sweptTo, false
 		k.keys = slices.Sorted(maps.Keys(l.left))
 	}
 	clear(l.passed)
@@ -128,7 +137,7 @@ func (l *lane) begin(now time.Time, everything bool) look {
 
 // fail puts back what a look was asked for that did not come to its end.
 func (l *lane) fail(k *look) {
-	l.bottom = bottom{} // the database may be another one now, in which numbers come again
+	l.bottom, l.covered = bottom{}, covered{} // the database may be another one now, in which numbers come again
 	if k.whole {
 		l.sweeping, l.whole = false, true
 	}
@@ -178,6 +187,15 @@ func (l *lane) take(k *look) (ready []*Delivery) {
 		l.settle(k)
 	}
 	return ready
+}
+
+// forgo reports whether a look has come to nothing, since what it was not to bring may come before what it has brought.
+func (l *lane) forgo(k *look) bool {
+	if !l.covered.broken(k) {
+		return false
+	}
+	l.looked = false
+	return true
 }
 
 // brought is a message that a look has brought.
@@ -271,6 +289,9 @@ func (l *lane) goes(k *look, d *Delivery, scanned bool) bool {
 
 // settle moves the floor up to where the sweep was complete, and the hint behind what was fetched.
 func (l *lane) settle(k *look) {
+	if k.sweep && !k.whole {
+		l.covered.swept(k, l.floor)
+	}
 	if k.sweep && l.target > l.floor && k.ended >= l.settles {
 		l.floor = l.target
 		maps.DeleteFunc(l.recent, func(id int64, _ string) bool { return id <= l.floor })

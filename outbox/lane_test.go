@@ -200,6 +200,7 @@ func (w *world) step(due bool) {
 		k.next, k.ended = w.lastXID+1, w.lastXID+1
 		for _, x := range w.open {
 			k.ended = min(k.ended, x.xid)
+			k.open = append(k.open, x.xid)
 		}
 	case 3:
 		if k.sweep {
@@ -220,11 +221,13 @@ func (w *world) step(due bool) {
 		}
 	case 5:
 		k.full = len(k.swept) == w.limit
+		if w.look = nil; l.forgo(k) {
+			break
+		}
 		ready := l.retries(w.again)
 		check := w.countsLate(k)
 		w.ready = append(w.ready, append(ready, l.take(k)...)...)
 		check()
-		w.look = nil
 	}
 	w.phase++
 }
@@ -401,7 +404,7 @@ func TestLane(t *testing.T) {
 		w := newWorld(t)
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
 			n := rapid.IntRange(0, 2).Draw(t, "which")
-			switch action := rapid.IntRange(0, 19).Draw(t, "action"); action {
+			switch action := rapid.IntRange(0, 21).Draw(t, "action"); action {
 			case 0, 1, 2:
 				w.write(n, rapid.IntRange(0, 3).Draw(t, "key"), rapid.SampledFrom([]string{"slow", "quick"}).Draw(t, "topic"))
 			case 3, 4:
@@ -427,6 +430,8 @@ func TestLane(t *testing.T) {
 			case 19:
 				w.now = w.now.Add(20 * time.Minute) // what was doubted for a while is sure
 				w.lane.whole = w.lane.whole || n > 0
+			case 20, 21:
+				w.now = w.now.Add(2 * lasting) // whoever is still open lasts
 			}
 			w.check()
 		}

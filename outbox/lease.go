@@ -15,18 +15,14 @@ import (
 func (e *Engine) leaseLoop() {
 	ticker := time.NewTicker(e.timing.tick)
 	defer ticker.Stop()
-	var beat, purge time.Time
+	var beat time.Time
 	for {
 		now := time.Now()
 		renew := now.Sub(beat) >= e.timing.renew
-		if err := e.lease(e.ctx, renew); err != nil && e.ctx.Err() == nil {
+		if err := e.leaseInTime(renew); err != nil && e.ctx.Err() == nil {
 			e.logger.WarnContext(e.ctx, "the leases of messages could not be renewed", "connection", e.name, "error", err)
 		} else if renew {
 			beat = now
-		}
-		if now.Sub(purge) >= e.timing.purge {
-			purge = now
-			e.purge(e.ctx, now)
 		}
 		select {
 		case <-e.ctx.Done():
@@ -34,6 +30,14 @@ func (e *Engine) leaseLoop() {
 		case <-ticker.C:
 		}
 	}
+}
+
+// leaseInTime is lease, broken off where an answer would come too late to be worth anything: a connection may have fallen
+// silent.
+func (e *Engine) leaseInTime(renew bool) error {
+	ctx, cancel := context.WithTimeout(e.ctx, 2*e.timing.lease)
+	defer cancel()
+	return e.lease(ctx, renew)
 }
 
 // laneRow is a lane as the table has it.
@@ -93,6 +97,9 @@ func (e *Engine) renew(ctx context.Context) error {
 			x.add(e.sql.depart.with(dest, owner), nil)
 		} else {
 			x.add(e.sql.beat.with(dest, owner, lease), nil)
+		}
+		if e.sql.renewing != nil {
+			x.add(e.sql.renewing.with(dest, owner), nil)
 		}
 		x.add(e.sql.renew.with(dest, owner, lease), nil)
 		x.add(e.sql.bury.with(dest), nil)
@@ -309,6 +316,20 @@ func (d *destination) sorted() []*lane {
 }
 
 const purgeLimit = 1000
+
+// purgeLoop purges now and then, beside the leases: a row that somebody has locked is nothing to lose a lane for.
+func (e *Engine) purgeLoop() {
+	ticker := time.NewTicker(e.timing.purge)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case now := <-ticker.C:
+			e.purge(e.ctx, now)
+		}
+	}
+}
 
 // purge forgets messages that came from elsewhere so long ago that nobody brings them again, a bounded number at a time:
 // whoever has a destination's first lane does it. And it forgets what was noted of messages that are gone, which holds back

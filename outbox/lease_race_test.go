@@ -33,8 +33,8 @@ func newDisputed(t *testing.T) disputed {
 	return disputed{t, db, e, ask}
 }
 
-// during runs what the engine does while somebody's statements are not committed.
-func (d disputed) during(statements []string, run func(ctx context.Context) error) {
+// during runs what the engine does while somebody's statements are not committed, and meanwhile as it waits for them.
+func (d disputed) during(statements []string, run func(ctx context.Context) error, meanwhile ...func()) {
 	d.Helper()
 	failed := make(chan error, 1)
 	urututest.Do(d.T, d.db, func(ctx context.Context) error {
@@ -52,6 +52,9 @@ func (d disputed) during(statements []string, run func(ctx context.Context) erro
 			}
 			return d.ask("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
 		})
+		for _, f := range meanwhile {
+			f()
+		}
 		return nil
 	})
 	select {
@@ -99,5 +102,25 @@ func TestReleaseOfALaneThatIsBeingTaken(t *testing.T) {
 	})
 	if until := d.ask("SELECT until FROM urutu_message_lease WHERE lane = 0"); until != farAway {
 		t.Errorf("the new owner's lease is until %d", until)
+	}
+}
+
+// TestRenewalLocksLeasesInOrder: a renewal that waits for a lease has none of a later lane, for which whoever has the first
+// one may wait.
+func TestRenewalLocksLeasesInOrder(t *testing.T) {
+	t.Parallel()
+	d := newDisputed(t)
+	execute(t, d.db, fmt.Sprintf("UPDATE urutu_message_lane SET owner = '%v'", uuid.UUID(d.e.owner)))
+	execute(t, d.db, "UPDATE urutu_message_lease SET until = 1")
+	execute(t, d.db, "UPDATE urutu_message_lease SET until = 2 WHERE lane = 0") // which puts it behind the others
+	others := d.ask("SELECT count(*) FROM urutu_message_lease WHERE lane > 0")
+	d.during([]string{"UPDATE urutu_message_lease SET until = 3 WHERE lane = 0"}, d.e.renew, func() {
+		free := "SELECT count(*) FROM (SELECT 1 FROM urutu_message_lease WHERE lane > 0 FOR UPDATE SKIP LOCKED) AS free"
+		if n := d.ask(free); n != others {
+			t.Errorf("%d of %d leases of later lanes are free", n, others)
+		}
+	})
+	if n := d.ask("SELECT count(*) FROM urutu_message_lease WHERE until > 3"); n != others+1 {
+		t.Errorf("%d of %d leases were renewed", n, others+1)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,4 +213,63 @@ func TestDoubtEndsWhenRetriesWereLookedFor(t *testing.T) {
 	if !l.sawDue {
 		t.Error("all retries were seen, and it is not known")
 	}
+}
+
+// TestNothingIsDueWhereNothingIsLookedFor: a retry that is due where nobody looks, since there is no room or a pause, or the
+// lane is leaving, has nobody look at the other lanes again and again.
+func TestNothingIsDueWhereNothingIsLookedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, d := leased(Consumer{Destination: "group"})
+		l := newLane(d, 0, lease{e.owner, 1, time.Now().Add(time.Hour)})
+		l.due, d.moveAt = time.Now(), time.Now().Add(time.Hour)
+		d.lanes[0] = l
+		for name, c := range map[string]struct {
+			set  func(on bool)
+			want time.Duration
+		}{
+			"nothing":   {func(bool) {}, time.Millisecond},
+			"no room":   {func(on bool) { d.brim = map[bool]int{true: -1, false: 100}[on] }, e.timing.pollMax},
+			"a pause":   {func(on bool) { d.paused = map[bool]time.Time{true: time.Now().Add(20 * time.Millisecond)}[on] }, 20 * time.Millisecond},
+			"it leaves": {func(on bool) { l.leaving = on }, e.timing.pollMax},
+			"no lease":  {func(on bool) { l.lease.until = map[bool]time.Time{false: time.Now().Add(time.Hour)}[on] }, e.timing.pollMax},
+		} {
+			c.set(true)
+			if got := e.untilDue(); got != c.want {
+				t.Errorf("%s: the next look is after %v, not %v", name, got, c.want)
+			}
+			c.set(false)
+		}
+	})
+}
+
+// TestBatchGoesBackInItsOrder: what a broker has not answered for is one outage, however many messages it is, and goes back as
+// it was, before what came meanwhile.
+func TestBatchGoesBackInItsOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, d := leased(Consumer{Destination: "broker", Send: func(context.Context, []*Delivery) []error { return nil }})
+		l := newLane(d, 0, lease{e.owner, 1, time.Now().Add(time.Hour)})
+		var batch []*Delivery
+		for i, key := range []string{"a", "a", "", "b", "b", "c"} {
+			m := &Delivery{id: int64(i + 1), Key: key, lane: l, started: true}
+			l.hold(m)
+			batch = append(batch, m)
+		}
+		d.ready = batch[5:]
+		lost := &fault.Error{Kind: fault.ConnectionLost, Err: errors.New("cut")}
+		arrived := e.sent(e.watch(WorkSend, d), batch[:5], []error{lost, nil, lost, nil, lost})
+		var ids []int64
+		for _, m := range d.ready {
+			ids = append(ids, m.id)
+		}
+		if len(arrived) != 2 || !slices.Equal(ids, []int64{1, 3, 5, 6}) || d.outage != 10*time.Millisecond {
+			t.Errorf("%d have arrived, %v are ready, the pause is %v", len(arrived), ids, d.outage)
+		}
+		e.putBack(lost, arrived...)
+		if ids = nil; d.outage != 20*time.Millisecond || d.counts.PutBack != 5 || d.ready[0].id != 2 || d.ready[1].id != 4 {
+			t.Errorf("the pause is %v, %d were put back, %d and %d are first", d.outage, d.counts.PutBack, d.ready[0].id, d.ready[1].id)
+		}
+		time.Sleep(time.Minute) // until the pauses are over
+	})
 }

@@ -80,6 +80,9 @@ func (o *Operator) List(ctx context.Context, f Filter, p Page) (list []Stored, n
 	return list, next, nil
 }
 
+// everyLane begins a statement with all numbers that a lane can have.
+var everyLane = fmt.Sprintf("WITH RECURSIVE i(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM i WHERE i < %d) ", MaxLanes-1)
+
 // Show returns one message with all that it says, whether it has failed or not. Where there is none with this number it is
 // fault.NotFound: the message was handled, or skipped.
 func (o *Operator) Show(ctx context.Context, id int64) (Stored, error) {
@@ -88,10 +91,14 @@ func (o *Operator) Show(ctx context.Context, id int64) (Stored, error) {
 	if err != nil {
 		return Stored{}, err
 	}
-	q := prepare(d, "select urutu_message", "SELECT "+storedColumns+saidColumns+
-		" FROM urutu_message_destination n JOIN urutu_message_lane l ON l.dest = n.id"+
-		" JOIN urutu_message m ON m.dest = l.dest AND m.lane = l.lane AND m.id = ?1"+
-		" LEFT JOIN urutu_message_retry r ON r.dest = m.dest AND r.lane = m.lane AND r.id = m.id", types(tInt), saidTypes...)
+	// The key of messages begins with their lanes, which a destination has in no table before a worker has started. Each is
+	// looked into by itself: of a join PostgreSQL may believe that it had better read the whole table.
+	const place = "(SELECT d.id, i.i FROM urutu_message_destination d JOIN i ON i.i < d.lanes" +
+		" WHERE (SELECT count(*) FROM urutu_message x WHERE x.dest = d.id AND x.lane = i.i AND x.id = ?1) > 0 LIMIT 1)"
+	q := prepare(d, "select urutu_message", everyLane+"SELECT "+storedColumns+saidColumns+
+		" FROM urutu_message m JOIN urutu_message_destination n ON n.id = m.dest"+
+		" LEFT JOIN urutu_message_retry r ON r.dest = m.dest AND r.lane = m.lane AND r.id = m.id"+
+		" WHERE m.id = ?1 AND (m.dest, m.lane) = "+place, types(tInt), saidTypes...)
 	var list []found
 	if err := o.ask(ctx, op, q.with(value.OfInt(id)), func(row []value.Value) { list = append(list, readStored(row)) }); err != nil {
 		return Stored{}, err

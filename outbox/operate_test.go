@@ -163,7 +163,7 @@ func (o *operated) list(f outbox.Filter) []outbox.Stored {
 	return list
 }
 
-func TestPromise48_ListAndShowWhatFailed(t *testing.T) {
+func TestPromise42_ListAndShowWhatFailed(t *testing.T) {
 	t.Parallel()
 	eachOperated(t, func(o *operated) {
 		o.failures()
@@ -206,7 +206,7 @@ func TestPromise48_ListAndShowWhatFailed(t *testing.T) {
 	})
 }
 
-func TestPromise48_ShowMessageThatHasNotFailed(t *testing.T) {
+func TestPromise42_ShowMessageThatHasNotFailed(t *testing.T) {
 	t.Parallel()
 	eachOperated(t, func(o *operated) {
 		o.failures()
@@ -223,6 +223,27 @@ func TestPromise48_ShowMessageThatHasNotFailed(t *testing.T) {
 		}
 		if _, err := o.operator.Show(o.Context(), 1<<40); fault.KindOf(err) != fault.NotFound {
 			o.Errorf("a message that is not there is %v", err)
+		}
+	})
+}
+
+// TestShowMessageOfWhomNoWorkerHasStarted: a task is stored before its first worker has ever started.
+func TestShowMessageOfWhomNoWorkerHasStarted(t *testing.T) {
+	t.Parallel()
+	eachOperated(t, func(o *operated) {
+		task := outbox.Outgoing{Type: message.Type{Topic: "report.due", Kind: message.Task}, ID: uuid.New(), Key: "a", Payload: []byte("{}")}
+		urututest.Do(o, o.db, func(ctx context.Context) error { return outbox.Put(ctx, task) })
+		var id int64
+		var lane int
+		urututest.Do(o, o.db, func(ctx context.Context) error {
+			return session.From(ctx).QueryRowContext(ctx, "SELECT id, lane FROM urutu_message").Scan(&id, &lane)
+		})
+		shown, err := o.operator.Show(o.Context(), id)
+		if err != nil || shown.ID != id || shown.MessageID != task.ID || shown.State != outbox.Waiting || string(shown.Payload) != "{}" {
+			o.Fatalf("showed %+v, %v", shown, err)
+		}
+		if shown.Destination != "report.due" || shown.Lane != lane {
+			o.Errorf("it is in lane %d of %s, not %d", shown.Lane, shown.Destination, lane)
 		}
 	})
 }
@@ -254,7 +275,7 @@ func TestListPages(t *testing.T) {
 	})
 }
 
-func TestPromise48_RetryWithAWorkerRunning(t *testing.T) {
+func TestPromise42_RetryWithAWorkerRunning(t *testing.T) {
 	t.Parallel()
 	eachOperated(t, func(o *operated) {
 		o.failures()
@@ -322,7 +343,7 @@ type counter struct{ n int }
 func (c *counter) Row(int, []driver.Cell) error { c.n++; return nil }
 func (*counter) Done(int, int64, int64) error   { return nil }
 
-func TestPromise48_SkipLetsTheKeyGoOn(t *testing.T) {
+func TestPromise42_SkipLetsTheKeyGoOn(t *testing.T) {
 	t.Parallel()
 	eachOperated(t, func(o *operated) {
 		o.failures()
@@ -350,8 +371,8 @@ func TestPromise48_SkipLetsTheKeyGoOn(t *testing.T) {
 	})
 }
 
-// TestPromise48_ParkedStaysParked: another worker takes the lanes over, and leaves alone what waits for an operator.
-func TestPromise48_ParkedStaysParked(t *testing.T) {
+// TestPromise42_ParkedStaysParked: another worker takes the lanes over, and leaves alone what waits for an operator.
+func TestPromise42_ParkedStaysParked(t *testing.T) {
 	t.Parallel()
 	eachOperated(t, func(o *operated) {
 		o.failures()

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urutu-go/urutu/session/driver"
@@ -65,17 +67,38 @@ func (e *Engine) untilDue() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	until := e.timing.pollMax
+	now := time.Now()
 	for _, d := range e.dests {
-		for _, l := range d.lanes {
-			if !l.due.IsZero() {
-				until = min(until, time.Until(l.due))
-			}
+		if l := d.lanes[0]; l != nil && l.safe(now) && !d.moveAt.IsZero() {
+			until = min(until, d.moveAt.Sub(now))
 		}
-		if l := d.lanes[0]; l != nil && !d.moveAt.IsZero() {
-			until = min(until, time.Until(d.moveAt))
+		switch {
+		case now.Before(d.paused):
+			until = min(until, d.paused.Sub(now))
+			continue
+		case !d.hasRoom():
+			continue // whoever makes room says so
+		}
+		for _, l := range d.lanes {
+			if l.safe(now) && !l.due.IsZero() {
+				until = min(until, l.due.Sub(now))
+			}
 		}
 	}
 	return max(until, time.Millisecond)
+}
+
+// openOf returns the transactions that a snapshot, "xmin:xmax:xid,...", says were open.
+func openOf(snapshot string) (open []uint64) {
+	list := snapshot[strings.LastIndexByte(snapshot, ':')+1:]
+	for list != "" {
+		var text string
+		text, list, _ = strings.Cut(list, ",")
+		if x, err := strconv.ParseUint(text, 10, 64); err == nil {
+			open = append(open, x)
+		}
+	}
+	return open
 }
 
 // round is one round trip for all lanes.
@@ -90,6 +113,7 @@ type round struct {
 	more  bool   // a lane has more than was asked for
 	next  uint64 // the number of the next transaction
 	ended uint64 // every one before this had ended
+	open  []uint64
 }
 
 type laneID struct {
@@ -204,6 +228,7 @@ func (e *Engine) ask(r *round, due []*look) {
 			xmax := uint64(row[1].Int())
 			r.ended = uint64(row[0].Int())
 			r.next = xmax + uint64(int64(int32(uint32(row[2].Int()+3)-uint32(xmax))))
+			r.open = openOf(row[3].Str())
 		})
 	}
 	found := func(row []value.Value) {
@@ -364,7 +389,11 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 			continue
 		}
 		k.full = int64(len(k.swept)) == r.limit
-		k.next, k.ended = r.next, r.ended
+		k.next, k.ended, k.open = r.next, r.ended, r.open
+		if l.forgo(k) {
+			l.due, r.more = now, true
+			continue
+		}
 		_, partly := k.reached()
 		r.more = r.more || partly || int64(len(k.fetched)) == r.limit
 		for _, s := range k.scans {

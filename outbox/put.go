@@ -83,7 +83,7 @@ func Put(ctx context.Context, m Outgoing) error {
 	woken := home.woken
 	if m.waits() {
 		woken = home.wokenLater
-		err = session.StageFor(ctx, home.later(m.Again), append(row, m.when(), onceOf(m.Once), value.OfInt(m.Delay.Microseconds()))...)
+		err = session.StageFor(ctx, &home.delayed, append(row, m.when(), onceOf(m.Once), value.OfInt(m.Delay.Microseconds()), m.Again.value())...)
 	} else {
 		err = session.StageFor(ctx, &home.now, row...)
 	}
@@ -243,15 +243,28 @@ func (w *immediate) slots(values []value.Value) (slots []int64) {
 
 // delayed writes messages that wait for their time.
 type delayed struct {
-	again   Again
 	once    sync.Once
-	query   *query
+	queries [2 * times]*query // by the number of an Again
 	dropped func(n int64, topics ...string)
 }
 
 var _ session.SnapshotWriter = (*delayed)(nil)
 
+// delayedTypes are the types of a message that waits: its content, its time, what it is unique by, and its delay. With its
+// values comes what it does to the one that waits already.
 var delayedTypes = append(slices.Clone(contentTypes), tTime, tText, tInt)
+
+// times is how many ways there are to choose between two times.
+const times = 4
+
+// value is the number of an Again.
+func (a Again) value() value.Value {
+	n := int64(a.Time & (times - 1))
+	if a.Payload {
+		n += times
+	}
+	return value.OfInt(n)
+}
 
 func (w *delayed) prepare(d dialect.Dialect) {
 	row := "?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?8, " + from(d, "?10") + "), ?9"
@@ -259,24 +272,27 @@ func (w *delayed) prepare(d dialect.Dialect) {
 		row = "?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz," +
 			" coalesce(?8::timestamptz, " + from(d, "?10") + "), ?9::text"
 	}
-	w.query = prepare(d, "insert urutu_message_delayed", "INSERT INTO urutu_message_delayed (dest, "+content+", deliver_at, once)"+
-		" SELECT s.dest, "+row+" FROM urutu_message_subscription s WHERE s.topic = ?3 ORDER BY s.dest ON CONFLICT (dest, once) DO "+w.conflict(d), delayedTypes)
+	for i := range w.queries {
+		w.queries[i] = prepare(d, "insert urutu_message_delayed", "INSERT INTO urutu_message_delayed (dest, "+content+", deliver_at, once)"+
+			" SELECT s.dest, "+row+" FROM urutu_message_subscription s WHERE s.topic = ?3 ORDER BY s.dest ON CONFLICT (dest, once) DO "+
+			conflict(d, Again{Payload: i >= times, Time: Time(i % times)}), delayedTypes)
+	}
 }
 
 // conflict renders what becomes of the message that waits already.
-func (w *delayed) conflict(d dialect.Dialect) string {
+func conflict(d dialect.Dialect, again Again) string {
 	least, greatest := "least", "greatest"
 	if d.Name() == "sqlite" {
 		least, greatest = "min", "max"
 	}
 	const at = "(urutu_message_delayed.deliver_at, excluded.deliver_at)"
 	set := ""
-	if w.again.Payload {
+	if again.Payload {
 		for _, c := range [...]string{"slot", "msg_id", "topic", "key", "headers", "payload"} {
 			set += ", " + c + " = excluded." + c
 		}
 	}
-	switch w.again.Time {
+	switch again.Time {
 	case LastTime:
 		set += ", deliver_at = excluded.deliver_at"
 	case EarlierTime:
@@ -290,13 +306,15 @@ func (w *delayed) conflict(d dialect.Dialect) string {
 	return "UPDATE SET " + set[2:]
 }
 
-// Statements implements session.Writer. Each message is a statement of its own, since two of them may meet.
+// Statements implements session.Writer. Each message is a statement of its own, in the order in which they were published,
+// since two of them may meet.
 func (w *delayed) Statements(d dialect.Dialect, values []value.Value) []session.Written {
 	w.once.Do(func() { w.prepare(d) })
+	n := len(delayedTypes)
 	var list []session.Written
-	for ; len(values) > 0; values = values[len(delayedTypes):] {
-		row := values[:len(delayedTypes)]
-		list = append(list, session.Written{Statement: w.query.with(row...), Done: func(affected int64) {
+	for ; len(values) > 0; values = values[n+1:] {
+		row := values[:n:n]
+		list = append(list, session.Written{Statement: w.queries[values[n].Int()].with(row...), Done: func(affected int64) {
 			if affected == 0 && row[8].IsNull() { // one with a Once may have met another
 				w.dropped(1, row[2].Str())
 			}
@@ -307,7 +325,7 @@ func (w *delayed) Statements(d dialect.Dialect, values []value.Value) []session.
 
 // Current implements session.SnapshotWriter.
 func (w *delayed) Current(d dialect.Dialect, values []value.Value) []session.Written {
-	return current(d, topicsOf(values, len(delayedTypes)))
+	return current(d, topicsOf(values, len(delayedTypes)+1))
 }
 
 // announcement makes the destination and the subscription of a task. Its lanes come with whoever handles it: a unit that

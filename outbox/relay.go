@@ -53,20 +53,36 @@ func more(list []*Delivery, arrived <-chan []*Delivery) []*Delivery {
 	return list
 }
 
-// sent returns the messages that have arrived, and settles the others.
+// sent returns the messages that have arrived, and settles the others. What the broker has not answered for goes back as it
+// was, with what is behind it of its key.
 func (e *Engine) sent(w *watch, batch []*Delivery, results []error) (arrived []*Delivery) {
-	failed := map[string]bool{}
+	failed, back := map[string]bool{}, map[string]bool{}
+	var unanswered []*Delivery
+	var reason error
 	for i, m := range batch {
-		switch err := results[i]; {
+		err := results[i]
+		switch {
 		case err == nil:
 			arrived = append(arrived, m)
 			w.add(m, Done, nil)
+			continue
 		case m.Key != "" && failed[m.Key]: // an earlier one of its key has not arrived
 			w.add(m, e.settle(m, errBehind), errBehind)
-		default:
+			continue
+		case m.Key != "" && back[m.Key]:
+			err = errBehind
+		case e.ctx.Err() != nil || gone(err) || !outage(err):
 			failed[m.Key] = true
 			w.add(m, e.settle(m, err), err)
+			continue
+		default:
+			back[m.Key], reason = true, err
 		}
+		unanswered = append(unanswered, m)
+		w.add(m, PutBack, err)
+	}
+	if len(unanswered) > 0 {
+		e.putBack(reason, unanswered...)
 	}
 	return arrived
 }
@@ -140,11 +156,14 @@ func (e *Engine) arrived(d *destination, list []*Delivery) {
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	err := colliding(func() error { return e.db.Run(e.ctx, "outbox.Delete", driver.Write, &x.Script, x) })
 	w.over()
-	for _, m := range list {
-		if err == nil || e.ctx.Err() != nil {
+	if err != nil && e.ctx.Err() == nil { // it is no failure of the messages, which have arrived
+		e.putBack(err, list...)
+		for _, m := range list {
+			w.add(m, PutBack, err)
+		}
+	} else {
+		for _, m := range list {
 			w.add(m, e.settle(m, err), err)
-		} else { // it is no failure of the message, which has arrived
-			w.add(m, e.putBack(m, err), err)
 		}
 	}
 	w.tell()

@@ -21,7 +21,7 @@ func (e *Engine) settle(m *Delivery, err error) Outcome {
 		e.acquit(m)
 		return e.dropped(m, m.lane.dest.Send != nil && errors.Is(err, errBehind))
 	case outage(err):
-		return e.putBack(m, err)
+		return e.putBack(err, m)
 	default:
 		return e.failed(m, failureOf(err))
 	}
@@ -64,26 +64,37 @@ func (e *Engine) handled(m *Delivery) {
 
 const maxOutage = 2 * time.Second
 
-// putBack makes a message ready again that nobody has looked at, since the database does not answer. Nothing of the
-// destination is handed out for a while.
-func (e *Engine) putBack(m *Delivery, err error) Outcome {
+// putBack makes messages of a destination ready again, in their order, that nobody has looked at, since the database or the
+// broker does not answer. Nothing of the destination is handed out for a while.
+func (e *Engine) putBack(err error, list ...*Delivery) Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l, d := m.lane, m.lane.dest
-	m.started = false
-	d.counts.PutBack++
-	if l.lost {
+	var ready, suspects []*Delivery
+	d := list[0].lane.dest
+	for _, m := range list {
+		m.started = false
+		d.counts.PutBack++
+		switch {
+		case m.lane.lost:
+		case m.deaths > 0 && d.Send == nil:
+			suspects = append(suspects, m)
+		default:
+			ready = append(ready, m)
+		}
+	}
+	if len(ready)+len(suspects) == 0 {
 		return PutBack
 	}
+	d.ready, d.suspects = append(ready, d.ready...), append(suspects, d.suspects...)
 	d.outage = min(max(2*d.outage, 10*time.Millisecond), maxOutage)
 	d.paused = time.Now().Add(d.outage)
-	if m.deaths > 0 {
-		d.suspects = append([]*Delivery{m}, d.suspects...)
-	} else {
-		d.ready = append([]*Delivery{m}, d.ready...)
-	}
-	time.AfterFunc(d.outage, d.some.Broadcast)
-	e.logger.WarnContext(e.ctx, "a message is handled again", "destination", d.Destination, "topic", m.Topic, "pause", d.outage, "error", err)
+	time.AfterFunc(d.outage, func() { // under the lock: whoever has just seen the pause waits by then
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		d.some.Broadcast()
+	})
+	e.logger.WarnContext(e.ctx, "messages are handled again", "destination", d.Destination, "topic", list[0].Topic, "messages", len(list),
+		"pause", d.outage, "error", err)
 	return PutBack
 }
 
@@ -103,7 +114,7 @@ func (e *Engine) failed(m *Delivery, f Failure) Outcome {
 	overtake := policy.Skip || m.Key == ""
 	switch written, err := e.note(m, f, noting{failures: failures, pause: pause, parked: parked}); {
 	case err != nil:
-		return e.putBack(m, errors.Join(f.Err, err))
+		return e.putBack(errors.Join(f.Err, err), m)
 	case !written:
 		return e.dropped(m, false)
 	}

@@ -23,7 +23,7 @@ type state struct {
 	ready atomic.Bool // the tables are there
 
 	now      immediate
-	delayed  [2][4]delayed // by Again
+	delayed  delayed
 	tasks    announcement
 	acks     acknowledgement
 	inbox    inbox
@@ -111,12 +111,7 @@ func (h *state) init(db *session.DB, name session.Name, d dialect.Dialect) {
 	if h.ordered = d.Features().OneWriter; !h.ordered {
 		h.notify = prepare(d, "notify", "SELECT count(pg_notify(?1, ''))", types(tText), tInt)
 	}
-	h.now.dropped = h.dropped
-	for i := range h.delayed {
-		for j := range h.delayed[i] {
-			h.delayed[i][j].again, h.delayed[i][j].dropped = Again{Payload: i == 1, Time: Time(j)}, h.dropped
-		}
-	}
+	h.now.dropped, h.delayed.dropped = h.dropped, h.dropped
 	h.woken = func(context.Context) error {
 		h.wake(false)
 		return nil
@@ -134,15 +129,6 @@ func (h *state) dropped(n int64, topics ...string) {
 	for _, topic := range topics {
 		h.known.Delete(topic)
 	}
-}
-
-// later returns the writer of messages that wait for their time.
-func (h *state) later(a Again) *delayed {
-	i := 0
-	if a.Payload {
-		i = 1
-	}
-	return &h.delayed[i][a.Time&3]
 }
 
 func (h *state) join(e *Engine) {

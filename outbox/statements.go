@@ -19,7 +19,7 @@ type statements struct {
 	scan                                             *query // of what was left of a topic
 	sweepWhole, sweepPast                            *query // of a whole lane, and around what was left of topics
 
-	beat, renew, lanes, workers, claiming, claim, claimed, release, leaving, leave, depart, bury *query
+	beat, renewing, renew, lanes, workers, claiming, claim, claimed, release, leaving, leave, depart, bury *query
 
 	retry, delete, move *query
 	trust, acquit       *query
@@ -126,7 +126,7 @@ func (s *statements) reading(d dialect.Dialect) {
 		// age() counts from the next transaction's number, which the snapshot's xmax is not: that is the one after the last
 		// transaction that has ended.
 		s.horizon = prepare(d, "select snapshot", "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint,"+
-			" age('3'::xid)::bigint FROM pg_current_snapshot() AS s", nil, tInt, tInt, tInt)
+			" age('3'::xid)::bigint, s::text FROM pg_current_snapshot() AS s", nil, tInt, tInt, tInt, tText)
 	}
 }
 
@@ -135,8 +135,12 @@ func (s *statements) leasing(d dialect.Dialect) {
 	s.beat = prepare(d, "insert urutu_message_worker", "INSERT INTO urutu_message_worker (dest, owner, until) VALUES (?1, ?2, "+now+" + ?3)"+
 		" ON CONFLICT (dest, owner) DO UPDATE SET until = excluded.until", types(tDest, tUUID, tInt))
 	// Where somebody takes one of the lanes at this moment, his lease is made longer by next to nothing.
-	s.renew = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = "+now+" + ?3 WHERE dest = ?1 AND until > 0"+
-		" AND lane IN (SELECT l.lane FROM urutu_message_lane l WHERE l.dest = ?1 AND l.owner = ?2)", types(tDest, tUUID, tInt))
+	const held = " WHERE dest = ?1 AND until > 0 AND lane IN (SELECT l.lane FROM urutu_message_lane l WHERE l.dest = ?1 AND l.owner = ?2)"
+	s.renew = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = "+now+" + ?3"+held, types(tDest, tUUID, tInt))
+	if s.arrays { // one after the other, as whoever takes several of them locks them
+		s.renewing = prepare(d, "lock urutu_message_lease", "SELECT lane FROM urutu_message_lease"+held+" ORDER BY lane FOR UPDATE",
+			types(tDest, tUUID), tSmall)
+	}
 	s.lanes = prepare(d, "select urutu_message_lane", "SELECT l.lane, l.owner, l.epoch,"+
 		" (SELECT e.until FROM urutu_message_lease e WHERE e.dest = l.dest AND e.lane = l.lane), "+now+", l.touched"+
 		" FROM urutu_message_lane l WHERE l.dest = ?1 ORDER BY l.lane", types(tDest), tSmall, tUUID, tInt, tInt, tInt, tInt)

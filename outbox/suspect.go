@@ -129,7 +129,7 @@ func (e *Engine) clear(x *exchange) (cleared []*lane) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, d := range e.dests {
-		for _, l := range d.lanes {
+		for _, l := range d.sorted() {
 			if l.deaths > 0 && l.through() {
 				l.trust()
 			}

@@ -144,9 +144,9 @@ func keepRunning(t *testing.T, url string, stop <-chan struct{}) (deaths int) {
 	}
 }
 
-// TestPromise46_MessageThatKillsItsProcess: it is parked after a number of deaths, and none of those that were in hand
+// TestPromise42_MessageThatKillsItsProcess: it is parked after a number of deaths, and none of those that were in hand
 // with it, which are handled once and in the order of their keys. It can be tried again, with those that wait behind it.
-func TestPromise46_MessageThatKillsItsProcess(t *testing.T) {
+func TestPromise42_MessageThatKillsItsProcess(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]urututest.Database{"sqlite": urututest.InSQLite, "postgres": urututest.InPostgres} {
 		t.Run(name, func(t *testing.T) {

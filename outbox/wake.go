@@ -46,17 +46,40 @@ func (h *state) tell() {
 	_ = h.db.Run(ctx, "outbox.Notify", driver.Write, &x.Script, x) // others find the messages without it too
 }
 
+// The pauses before an engine listens again.
+const (
+	shortDeafness = time.Second
+	longDeafness  = time.Minute
+)
+
 // listenLoop is woken by other processes, where the database can do that.
 func (e *Engine) listenLoop() {
-	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		err := e.db.Listen(e.intake, channel, func() {
+	e.keepListening(func(heard func()) error { return e.db.Listen(e.intake, channel, heard) })
+}
+
+// keepListening listens until the intake ends, with pauses that get longer while that fails. Of a series of failures the
+// first is logged: messages are found without it too. Where it has listened for longer than the longest pause, the failure
+// after that begins another series.
+func (e *Engine) keepListening(listen func(heard func()) error) {
+	for pause := shortDeafness; ; pause = min(2*pause, longDeafness) {
+		var since time.Time // it listens
+		err := listen(func() {
+			if since.IsZero() {
+				since = time.Now()
+			}
 			e.listening.Store(true)
 			e.later.Store(true)
 			e.wake()
 		})
 		e.listening.Store(false)
-		if errors.Is(err, fault.Unsupported) {
+		if e.intake.Err() != nil || errors.Is(err, fault.Unsupported) {
 			return
+		}
+		if !since.IsZero() && time.Since(since) > longDeafness {
+			pause = shortDeafness
+		}
+		if pause == shortDeafness {
+			e.logger.WarnContext(e.intake, "other processes cannot wake this one", "connection", e.name, "error", err)
 		}
 		select {
 		case <-e.intake.Done():

@@ -22,6 +22,7 @@ type Receiver interface {
 	// Receive calls store with each batch that comes, until ctx ends, and then returns ctx's error or nil. Where store
 	// returns nil the batch is safe and is acknowledged. Where it returns an error the batch is brought again, after a
 	// pause. A message that store calls fault.Invalid will never be stored: the adapter puts it where its broker keeps
-	// such messages. Receive returns an error where it cannot go on; it is called again, after a pause.
+	// such messages. Receive returns an error where it cannot go on. Whenever it has returned before ctx ends it is called
+	// again, after a pause, which gets longer while it brings nothing new.
 	Receive(ctx context.Context, store func(ctx context.Context, batch []outbox.Incoming) error) error
 }
