@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,15 +50,20 @@ func (o *watermillOutbox) Fill(_ context.Context, n, _ int) error {
 	return nil
 }
 
-// counting is a broker that takes everything.
+// counting is a broker that takes everything. Its clock runs from the first message to the last.
 type counting struct {
-	n    int64
-	sent atomic.Int64
-	all  chan struct{}
+	n     int64
+	sent  atomic.Int64
+	begin sync.Once
+	since time.Time
+	took  time.Duration // once all is closed
+	all   chan struct{}
 }
 
 func (c *counting) Publish(_ string, list ...*message.Message) error {
+	c.begin.Do(func() { c.since = time.Now() })
 	if c.sent.Add(int64(len(list))) == c.n {
+		c.took = time.Since(c.since)
 		close(c.all)
 	}
 	return nil
@@ -79,14 +85,13 @@ func (o *watermillOutbox) Drain(ctx context.Context, n int) (time.Duration, erro
 		return 0, err
 	}
 	done := make(chan error, 1)
-	begin := time.Now()
 	go func() { done <- f.Run(ctx) }()
 	select {
 	case <-to.all:
 	case <-ctx.Done():
+		return 0, errors.Join(f.Close(), <-done, ctx.Err())
 	}
-	took := time.Since(begin)
-	return took, errors.Join(f.Close(), <-done, ctx.Err())
+	return to.took, errors.Join(f.Close(), <-done)
 }
 
 func (o *watermillOutbox) Close() error {

@@ -58,7 +58,7 @@
 //
 // Stored exactly, and back as they were: booleans, all integers (unsigned 64-bit ones over their whole range), floats,
 // strings that are valid UTF-8, []byte, arrays of bytes, [time.Time] (an instant in microseconds, years 0 to 9999; it comes
-// back in UTC), [time.Duration], [16]byte and uuid.UUID, and types made of these, such as enums. Pointers and
+// back in UTC; tagged type=date, the day in UTC that it is on), [time.Duration], [16]byte and uuid.UUID, and types made of these, such as enums. Pointers and
 // [database/sql.Null] add NULL. Types with Value and Scan store what Value gives (decimals: tag them type=numeric),
 // structs and the like with a text form store that. Everything else that JSON can hold is stored as JSON.
 //

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -20,14 +21,27 @@ type sender interface {
 	sent() (from origin, f *model.Field, vs []value.Value)
 }
 
+// noValue are the SQLSTATEs by which a database says that a text is no value of a type. Others of their class, a sum out of
+// range or a division by zero, are about what the program computes.
+var noValue = []string{"22P02", "22007", "22008"}
+
+// saysNoValue reports whether the error is the database's, about a text that is no value of a type.
+func saysNoValue(err error) bool {
+	var answer interface{ SQLState() string }
+	return errors.As(err, &answer) && slices.Contains(noValue, answer.SQLState())
+}
+
 // Blame makes an error of the database about a value the client's, fault.BadRequest that names the field: what is no value
 // of a column whose type only the database knows, such as a text that is none of an enum's. The database says which value
 // it was and of which type, and not whose; where its words fit several fields, or none, all are named that it can be.
-func (q *Select) Blame(e *fault.Error) {
-	if e.Kind != fault.Invalid || e.Err == nil {
+func (q *Select) Blame(e *fault.Error) { q.blame(e, 0) }
+
+// blame blames the fields that the words of the error fit best, and at least so well.
+func (q *Select) blame(e *fault.Error, least int) {
+	if e.Kind != fault.Invalid || !saysNoValue(e.Err) {
 		return
 	}
-	words, most := e.Err.Error(), 0
+	words, most := e.Err.Error(), least
 	var fields []fault.Field
 	for i := range q.where {
 		q.where[i].nodes(func(n node) {
@@ -53,9 +67,9 @@ func (q *Select) Blame(e *fault.Error) {
 	}
 }
 
-// fits says how well the words of an error fit values of a column: whether one of them is there, and its type too.
+// fits says how well the words of an error fit values of a column: whether one of them is quoted there, and its type is too.
 func fits(words string, f *model.Field, vs []value.Value) (fit int) {
-	if slices.ContainsFunc(vs, func(v value.Value) bool { return strings.Contains(words, v.String()) }) {
+	if slices.ContainsFunc(vs, func(v value.Value) bool { return strings.Contains(words, `"`+v.String()+`"`) }) {
 		fit++
 		if strings.Contains(words, f.Native) {
 			fit++

@@ -45,6 +45,15 @@ func (s Sort) node() node {
 	return s.col
 }
 
+// column returns the column that is ordered by, and false where it is an expression.
+func (s Sort) column() (column, bool) {
+	if s.n == nil {
+		return s.col, true
+	}
+	c, ok := s.n.(column)
+	return c, ok
+}
+
 // Asc orders by the column, smallest first and NULL last.
 func Asc[V any](col *V) Sort { return Sort{col: columnOf(col)} }
 

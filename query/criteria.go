@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -75,14 +76,32 @@ func (d Date) In(zone *time.Location) (begin, end time.Time) {
 	return startOf(d.Year, d.Month, d.Day, zone), startOf(d.Year, d.Month, d.Day+1, zone)
 }
 
-// startOf returns the instant at which a day begins: its midnight or, where clocks are put forward over that, the instant
-// at which they are.
+// startOf returns the instant at which a day begins: its midnight, the first one where clocks go back so that there are two.
+// Where they are put forward over midnight it is the instant at which they are.
 func startOf(year int, month time.Month, day int, zone *time.Location) time.Time {
 	t := time.Date(year, month, day, 0, 0, 0, 0, zone)
-	if t.Day() != time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Day() { // that midnight there is not
-		_, t = t.ZoneBounds()
+	changed, changes := t.ZoneBounds()
+	// Of a midnight that there is not t is what it would be by the clocks before the change, or by those behind it.
+	midnight, shown := time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix(), t.Unix()+aheadAt(t)
+	switch {
+	case shown < midnight:
+		return changes
+	case shown > midnight:
+		return changed
+	case changed.IsZero(): // clocks never were
+		return t
+	}
+	ahead := aheadAt(changed.Add(-1)) - aheadAt(t) // of what they are, before they were changed
+	if first := t.Add(-time.Duration(ahead) * time.Second); first.Before(changed) {
+		return first
 	}
 	return t
+}
+
+// aheadAt returns by how many seconds clocks in t's zone are ahead of UTC at t.
+func aheadAt(t time.Time) int64 {
+	_, seconds := t.Zone()
+	return int64(seconds)
 }
 
 // String returns the day as "2026-11-29".
@@ -190,7 +209,7 @@ func (c DateCriteria) predicates(f *filtering) error {
 		return f.misuse("holds no instant")
 	}
 	zone := c.Zone
-	if zone == nil || isDay(f.field) {
+	if zone == nil || f.field.IsDay() {
 		zone = time.UTC
 	}
 	// Half-open ranges of instants, which an index on the column serves.
@@ -312,7 +331,8 @@ func setOnce[V any](to **V, texts []string) error {
 	return err
 }
 
-// parse reads a V as a query string has it: what JSON has in quotes without them.
+// parse reads a V as a query string has it: what JSON has in quotes without them. What is stored as a number may have a
+// form of its own there, as an enum that is known by names.
 func parse[V any](text string) (*V, error) {
 	v := new(V)
 	if d, ok := any(v).(*Date); ok {
@@ -322,12 +342,20 @@ func parse[V any](text string) (*V, error) {
 	if err != nil {
 		return nil, err
 	}
-	if unquoted(c.Type) && text != "null" && json.Unmarshal([]byte(text), v) == nil {
+	if unquoted(c.Type) && strings.TrimSpace(text) != "null" && json.Unmarshal([]byte(text), v) == nil {
 		return v, nil
 	}
+	want := wants[c.Type]
+	if unquoted(c.Type) && c.Type != value.TypeDecimal {
+		if !hasForm(reflect.TypeFor[V]()) {
+			return nil, fault.New(fault.BadRequest, "is not "+want)
+		}
+		want = wants[value.TypeUnknown]
+	}
+	v = new(V) // the one before may have been read in part
 	quoted, err := json.Marshal(text)
-	if err != nil || unquoted(c.Type) && c.Type != value.TypeDecimal || json.Unmarshal(quoted, v) != nil {
-		return nil, fault.New(fault.BadRequest, "is not "+wants[c.Type])
+	if err != nil || json.Unmarshal(quoted, v) != nil {
+		return nil, fault.New(fault.BadRequest, "is not "+want)
 	}
 	return v, nil
 }

@@ -38,20 +38,23 @@ type Injector interface {
 // nil; a slice, which says nothing where it is empty; or an entity.Opt, whose null asks for NULL. The zero value of
 // each says nothing, and the zero filter is every row. A field of which it cannot be told what it wants is
 // fault.Misconfigured, and never ignored; a value out of bounds is fault.BadRequest that names it.
-func ApplyFilters(filter any) Clause { return filters{filter} }
+//
+// What it returns is a condition of an update or a deletion by criteria too.
+func ApplyFilters(filter any) Filters { return Filters{filter} }
 
-type filters struct{ filter any }
+// Filters are the conditions that a filter struct describes: see [ApplyFilters].
+type Filters struct{ filter any }
 
-func (c filters) apply(q *Select) {
+func (c Filters) apply(q *Select) {
 	if err := c.into(q); err != nil && q.invalid == nil {
 		q.invalid = err
 	}
 }
 
-func (c filters) update(w *Write) { c.apply(&w.rows) }
-func (c filters) deletes()        {}
+func (c Filters) update(w *Write) { c.apply(&w.rows) }
+func (c Filters) deletes()        {}
 
-func (c filters) into(q *Select) error {
+func (c Filters) into(q *Select) error {
 	v := reflect.ValueOf(c.filter)
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
@@ -318,7 +321,7 @@ func (f *filtering) value(name string, t reflect.Type, p unsafe.Pointer) (stored
 		}
 	case value.Time:
 		at := instantOf(x, t, p)
-		v, wrong = kept(at, isDay(f.field)), instantWrong(at)
+		v, wrong = kept(at, f.field.IsDay()), instantWrong(at)
 	}
 	if wrong != "" {
 		return v, f.bad(name, wrong)

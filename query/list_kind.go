@@ -2,9 +2,7 @@ package query
 
 import (
 	"errors"
-	"strings"
 
-	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/value"
 )
 
@@ -103,7 +101,4 @@ func (f *listed) kindOf() (kind, error) {
 func (f *listed) named() bool { return f.column != nil && f.column.Native != "" }
 
 // isDay reports whether the field is stored as a day, which has no zone.
-func (f *listed) isDay() bool { return f.column != nil && isDay(f.column) }
-
-// isDay reports whether a column is one of days, which have no zone.
-func isDay(f *model.Field) bool { return strings.EqualFold(f.Native, "date") }
+func (f *listed) isDay() bool { return f.column != nil && f.column.IsDay() }

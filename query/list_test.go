@@ -146,6 +146,41 @@ func FuzzGridRequest(f *testing.F) {
 	})
 }
 
+// unread are values as a program may fill them in that makes its requests itself: JSON of which no decoder has made sure.
+var unread = []string{"[", "[]", " [ ] ", "]", "{", `"`, "nul", "-", "t", "[1", "\xff", " ", `["a"`}
+
+// TestValuesThatAreNoJSON: what a program has put into a request is answered like what a client has.
+func TestValuesThatAreNoJSON(t *testing.T) {
+	t.Parallel()
+	for _, raw := range unread {
+		checkUnread(t, []byte(raw))
+	}
+}
+
+// FuzzGridValue is TestValuesThatAreNoJSON for whatever bytes there are.
+func FuzzGridValue(f *testing.F) {
+	for _, raw := range unread {
+		f.Add([]byte(raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) { checkUnread(t, raw) })
+}
+
+func checkUnread(t *testing.T, raw []byte) {
+	t.Helper()
+	m, _ := modelOf[stock](t)
+	ask := func(filter query.GridFilter) {
+		text, err := query.Compile(m, stockList.Grid(query.GridRequest{FilterModel: &filter})).Rows(dialect.Postgres(), "*")
+		checkListed(t, text, err)
+	}
+	for _, asked := range [][2]string{
+		{"name", "contains"}, {"name", "isAnyOf"}, {"count", "="}, {"count", "isAnyOf"}, {"price", ">"},
+		{"codes", "is"}, {"codes", "isAnyOf"}, {"open", "is"}, {"at", "is"}, {"day", "before"}, {"owner", "equals"},
+	} {
+		ask(query.GridFilter{Items: []query.GridItem{{Field: asked[0], Operator: asked[1], Value: raw}}})
+	}
+	ask(query.GridFilter{QuickFilterValues: []json.RawMessage{raw}})
+}
+
 // FuzzSort is FuzzGridRequest for sort strings.
 func FuzzSort(f *testing.F) {
 	for _, s := range []string{"-at,name", "", ",", "--at", "+count", "hidden", "name desc", "name\x00", "-", " - name", "price;--"} {

@@ -36,7 +36,8 @@ func (s sent) blank() bool {
 	}
 	switch raw := bytes.TrimSpace(s.raw); raw[0] {
 	case '[':
-		return len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0 && raw[len(raw)-1] == ']'
+		inner, closed := bytes.CutSuffix(raw[1:], []byte("]")) // not always: a program may have made the item
+		return closed && len(bytes.TrimSpace(inner)) == 0
 	case '"':
 		var text string
 		return json.Unmarshal(raw, &text) == nil && strings.TrimSpace(text) == ""

@@ -13,6 +13,7 @@ import (
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/model"
 	"github.com/urutu-go/urutu/query"
+	"github.com/urutu-go/urutu/value"
 )
 
 type person struct {
@@ -190,20 +191,52 @@ func BenchmarkRender(b *testing.B) {
 func TestPagesAreOrderedByTheKeyInTheDirectionOfTheLastLevel(t *testing.T) {
 	t.Parallel()
 	m, p := modelOf[person](t)
-	for name, c := range map[string]struct {
+	name, folded := query.Col(&p.Name), query.Folded(query.Col(&p.Name))
+	row := make([]value.Value, len(m.Fields)+2) // and what is computed
+	for what, c := range map[string]struct {
 		clauses []query.Clause
 		want    string
 	}{
-		"no order":     {nil, `ORDER BY "id" LIMIT`},
-		"up":           {[]query.Clause{query.Desc(&p.Age), query.Asc(&p.Name)}, `ORDER BY "age" DESC, "name", "id" LIMIT`},
-		"down":         {[]query.Clause{query.Asc(&p.Name), query.Desc(&p.Age)}, `ORDER BY "name", "age" DESC, "id" DESC LIMIT`},
-		"twice":        {[]query.Clause{query.Desc(&p.Age), query.Asc(&p.Age)}, `ORDER BY "age" DESC, "age", "id" DESC LIMIT`},
-		"down, a peek": {[]query.Clause{query.CountHasNext, query.Desc(&p.Age)}, `ORDER BY "age" DESC, "id" DESC LIMIT`},
+		"no order":              {nil, `ORDER BY "id" LIMIT`},
+		"up":                    {[]query.Clause{query.Desc(&p.Age), query.Asc(&p.Name)}, `ORDER BY "age" DESC, "name", "id" LIMIT`},
+		"down":                  {[]query.Clause{query.Asc(&p.Name), query.Desc(&p.Age)}, `ORDER BY "name", "age" DESC, "id" DESC LIMIT`},
+		"twice":                 {[]query.Clause{query.Desc(&p.Age), query.Asc(&p.Age)}, `ORDER BY "age" DESC, "age", "id" DESC LIMIT`},
+		"twice, by expressions": {[]query.Clause{name.Asc(), name.Desc()}, `ORDER BY "name", "name" DESC, "id" LIMIT`},
+		"twice, either way":     {[]query.Clause{query.Desc(&p.Name), name.Asc()}, `ORDER BY "name" DESC, "name", "id" DESC LIMIT`},
+		"what is computed":      {[]query.Clause{folded.Asc(), folded.Desc()}, `"und-x-icu") DESC NULLS LAST, "id" DESC LIMIT`},
+		"down, a peek":          {[]query.Clause{query.CountHasNext, query.Desc(&p.Age)}, `ORDER BY "age" DESC, "id" DESC LIMIT`},
 	} {
 		q := query.Compile(m, c.clauses...)
 		q.Part(query.Window{Offset: 3, Size: 2})
 		if text, err := q.Rows(dialect.Postgres(), "*"); err != nil || !strings.Contains(text.SQL, c.want) {
-			t.Errorf("%s: %v in %s, want %s", name, err, text.SQL, c.want)
+			t.Errorf("%s: %v in %s, want %s", what, err, text.SQL, c.want)
+		}
+		if by := sought(t, false, row, c.clauses...); strings.Contains(by, "id DESC") != strings.Contains(c.want, `"id" DESC`) {
+			t.Errorf("%s: a cursor goes another way, %s", what, by)
+		}
+	}
+}
+
+// TestNULLIsPlacedWhereItCanBe: of a column that is never NULL nothing is said, whichever way it is named, since an index
+// would have to say the same.
+func TestNULLIsPlacedWhereItCanBe(t *testing.T) {
+	t.Parallel()
+	m, p := modelOf[person](t)
+	for _, c := range []struct {
+		sort query.Sort
+		want string
+	}{
+		{query.Desc(&p.Name), `"name" DESC`},
+		{query.Col(&p.Name).Desc(), `"name" DESC`},
+		{query.Col(&p.Name).Asc().NullsFirst(), `"name"`},
+		{query.Desc(&p.Nick), `"nick" DESC NULLS LAST`},
+		{query.Col(&p.Nick).Desc(), `"nick" DESC NULLS LAST`},
+		{query.Col(&p.Nick).Asc().NullsFirst(), `"nick" NULLS FIRST`},
+		{query.Plus(query.Col(&p.Age), query.Col(&p.Age)).Desc(), `("age" + "age") DESC NULLS LAST`},
+	} {
+		text, err := query.Compile(m, c.sort).Rows(dialect.Postgres(), "*")
+		if _, got, _ := strings.Cut(text.SQL, " ORDER BY "); err != nil || got != c.want {
+			t.Errorf("%v: %s, want %s", err, got, c.want)
 		}
 	}
 }

@@ -124,8 +124,12 @@ func (q *Select) Part(w Window) {
 // endsDesc reports whether the last level of the order is descending. A column that comes a second time makes none.
 func (q *Select) endsDesc() bool {
 	for i, s := range slices.Backward(q.order) {
-		again := func(before Sort) bool { return before.n == nil && before.col == s.col }
-		if s.n != nil || !slices.ContainsFunc(q.order[:i], again) {
+		c, ok := s.column()
+		again := func(before Sort) bool {
+			other, ok := before.column()
+			return ok && other == c
+		}
+		if !ok || !slices.ContainsFunc(q.order[:i], again) {
 			return s.desc
 		}
 	}
@@ -373,19 +377,19 @@ func (r *renderer) lock(q *Select) {
 func (r *renderer) order(q *Select) error {
 	for i, s := range q.order {
 		r.write([...]string{" ORDER BY ", ", "}[min(i, 1)])
-		if s.n != nil {
-			if err := s.n.render(r); err != nil {
-				return err
-			}
-			r.direction(s.desc, s.first, true)
+		f, ok, err := r.sortColumn(s)
+		switch {
+		case err != nil:
+			return err
+		case ok:
+			r.column(f)
+			r.direction(s.desc, s.first, f.nullable())
 			continue
 		}
-		f, err := r.sortField(s)
-		if err != nil {
+		if err := s.n.render(r); err != nil {
 			return err
 		}
-		r.column(f)
-		r.direction(s.desc, s.first, f.nullable())
+		r.direction(s.desc, s.first, true)
 	}
 	return nil
 }

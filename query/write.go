@@ -9,12 +9,12 @@ import (
 	"github.com/urutu-go/urutu/value"
 )
 
-// UpdateClause is a part of an update by criteria: an [Assignment], a [Predicate], [WithDeleted], or what is said of its
-// rows and of the objects that the session has. An order, a limit or a lock is none: the compiler refuses it.
+// UpdateClause is a part of an update by criteria: an [Assignment], a [Predicate], [Filters], [WithDeleted], or what is said
+// of its rows and of the objects that the session has. An order, a limit or a lock is none: the compiler refuses it.
 type UpdateClause interface{ update(w *Write) }
 
-// DeleteClause is a part of a deletion by criteria: a [Predicate], or what is said of its rows and of the objects that
-// the session has.
+// DeleteClause is a part of a deletion by criteria: a [Predicate], [Filters], or what is said of its rows and of the objects
+// that the session has.
 type DeleteClause interface {
 	UpdateClause
 	deletes()
@@ -112,6 +112,10 @@ func CompileWrite[C UpdateClause](m *model.Model, clauses ...C) *Write {
 	return w
 }
 
+// Blame is [Select.Blame] for what the rows are picked by. The value may be one that is assigned, which no client is to
+// blame for: so what it is has to be among the words.
+func (w *Write) Blame(e *fault.Error) { w.rows.blame(e, min(len(w.set), 1)) }
+
 // Update renders "UPDATE table SET ... WHERE ...". Where the entity has them, updated_at becomes now and the version
 // grows by one.
 func (w *Write) Update(d dialect.Dialect, now value.Value) (Text, error) {
@@ -145,7 +149,7 @@ func (w *Write) Delete(d dialect.Dialect, now value.Value) (Text, error) {
 		r.update()
 		r.name(f)
 		r.write(" = ")
-		r.operand(r.mine(f), now)
+		r.operand(r.mine(f), f.Kept(now))
 		r.keep(now)
 	} else {
 		r.write("DELETE FROM ")
@@ -178,7 +182,7 @@ func (r *renderer) keep(now value.Value) {
 		r.write(", ")
 		r.name(f)
 		r.write(" = ")
-		r.operand(r.mine(f), now)
+		r.operand(r.mine(f), f.Kept(now))
 	}
 	if f := r.m.Version; f != nil {
 		r.write(", ")
@@ -193,6 +197,9 @@ func (r *renderer) keep(now value.Value) {
 func (r *renderer) whereOf(w *Write) (Text, error) {
 	if w.rows.invalid != nil {
 		return Text{}, w.rows.invalid
+	}
+	if err := w.rows.projects(); err != nil {
+		return Text{}, err
 	}
 	if w.rows.arranged() {
 		return Text{}, r.misset("a filter injects an order, a limit, a lock or a join, which no update or deletion has")

@@ -181,6 +181,35 @@ func TestWritesRefuse(t *testing.T) {
 	}
 }
 
+// injector is a filter that says nothing but what it injects.
+type injector struct{ clauses []query.Clause }
+
+func (i injector) Inject() []query.Clause { return i.clauses }
+
+// What a write cannot have is refused where a filter injects it, and not left out: it would meet other rows than are meant.
+func TestWritesRefuseWhatFiltersInject(t *testing.T) {
+	t.Parallel()
+	m, p := modelOf[product](t)
+	name := query.Col(&p.Name)
+	for what, clause := range map[string]query.Clause{
+		"Having":   query.Having(query.Rows().Gt(1)),
+		"Distinct": query.Distinct,
+		"Put":      query.Put(new(string), name),
+		"GroupBy":  query.GroupBy(name),
+		"an order": query.Asc(&p.Name),
+		"a limit":  query.Limit(1),
+		"a lock":   query.ForUpdate,
+	} {
+		in := query.ApplyFilters(injector{[]query.Clause{query.Eq(&p.Name, "n"), clause}})
+		if _, err := update(m, query.Set(&p.Name, "x"), in).Update(dialect.Postgres(), now); !errors.Is(err, fault.Misconfigured) {
+			t.Errorf("an update with %s: %v", what, err)
+		}
+		if _, err := removal(m, in).Delete(dialect.SQLite(), now); !errors.Is(err, fault.Misconfigured) {
+			t.Errorf("a deletion with %s: %v", what, err)
+		}
+	}
+}
+
 // What a list that turned out empty makes of a filter must not rewrite a table.
 func TestWritesWantAPredicateThatLeavesOutARow(t *testing.T) {
 	t.Parallel()

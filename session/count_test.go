@@ -259,9 +259,9 @@ func TestCountsLeaveOutWhatMakesNoDifference(t *testing.T) {
 	})
 }
 
-// On PostgreSQL a page takes one round trip with whatever is counted, by its number and by a cursor, cold and warm, and in a
-// transaction whose isolation makes rows and total those of one moment. Elsewhere the first page is read alone, and counted
-// only where it is not the only one.
+// On PostgreSQL a page takes one round trip with whatever is counted, by its number and by a cursor, of objects, of columns
+// and of groups, and for a grid, cold and warm; and in a transaction whose isolation makes rows and total those of one moment.
+// Elsewhere the first page is read alone, and counted only where it is not the only one.
 func TestPagesAndTheirTotalsAreOneTrip(t *testing.T) {
 	t.Parallel()
 	f, p := openThrough(t)
@@ -293,11 +293,49 @@ func TestPagesAndTheirTotalsAreOneTrip(t *testing.T) {
 			return seek(ctx)
 		})
 		measure(fmt.Sprint("the next one, mode ", mode), 1, seek)
+		measure(fmt.Sprint("a page of columns, mode ", mode), 1, func(ctx context.Context) error {
+			return second(session.SelectPage[agedRow, User](ctx, query.PageRequest{Page: 1, PageSize: 10}, query.Asc(&users.Nick), mode))
+		})
+		measure(fmt.Sprint("a page of groups, mode ", mode), 1, func(ctx context.Context) error {
+			page, err := session.SelectPage[namesakes, User](ctx, query.PageRequest{PageSize: 2}, query.Put(&namesakeCols.N, query.Rows()), mode)
+			if got := fmt.Sprint(page.Items); got != "[{user0 10} {user1 10}]" {
+				t.Errorf("mode %d: groups %s", mode, got)
+			}
+			return err
+		})
+		grid := func(start string) func(ctx context.Context) error {
+			return func(ctx context.Context) error {
+				req := query.GridRequest{Start: []byte(start), PaginationModel: &query.GridPagination{PageSize: 10}}
+				page, err := session.Grid(ctx, ageList, req, mode)
+				if next = page.PageInfo.NextCursor; len(page.Rows) != 10 {
+					t.Errorf("mode %d: a grid of %d rows", mode, len(page.Rows))
+				}
+				return err
+			}
+		}
+		measure(fmt.Sprint("a grid, mode ", mode), 1, grid("0"))
+		measure(fmt.Sprint("a grid further on, mode ", mode), 1, grid("10"))
+		measure(fmt.Sprint("a grid by a cursor, mode ", mode), 1, grid(`""`))
+		measure(fmt.Sprint("the next rows by a cursor, mode ", mode), 1, grid(`"`+next+`"`))
 	}
-	measure("a page of one moment, and the end of its transaction", 2, func(ctx context.Context) error {
-		return second(session.Page[User](ctx, query.PageRequest{PageSize: 10}))
-	}, uow.Options{Isolation: uow.RepeatableRead})
+	for name, page := range momentPages {
+		measure(name+" of one moment, and the end of its transaction", 2, func(ctx context.Context) error {
+			ages, total, err := page(ctx)
+			if ages != "[{29} {28} {27}]" || total != 30 {
+				t.Errorf("%s: %s of %d", name, ages, total)
+			}
+			return err
+		}, uow.Options{Isolation: uow.RepeatableRead})
+	}
 }
+
+// namesakes are how many users have a name.
+type namesakes struct {
+	Name string
+	N    int64
+}
+
+var namesakeCols = query.Fields[namesakes]()
 
 func TestTheOnlyPageIsNotCounted(t *testing.T) {
 	t.Parallel()

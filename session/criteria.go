@@ -62,7 +62,8 @@ type criteria struct {
 	x        *meta
 	op       string
 	what     writeOp
-	sts      []driver.Statement
+	writes   []*query.Write
+	sts      []driver.Statement // of each of them
 	tracked  query.Tracked
 	failed   bool // one of its own statements did
 	affected int64
@@ -80,6 +81,7 @@ func (c *criteria) run(ctx context.Context, writes ...*query.Write) error {
 	if s.opts.ReadOnly {
 		return s.about(c.op, fault.ReadOnly, c.x, "the unit or its connection is read-only")
 	}
+	c.writes = writes
 	for _, w := range writes {
 		c.tracked = w.Tracked
 		if err := c.render(w); err != nil {
@@ -281,6 +283,9 @@ func (c *criteria) name(e *fault.Error, _ int) {
 	c.failed = true
 	e.Entity = c.x.Name
 	c.x.constraint(e)
+	for _, w := range c.writes {
+		w.Blame(e)
+	}
 }
 
 // duringFlush says of an error that it came from writing what was pending before a verb's own statement, unless that has

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/urutu-go/urutu/entity"
+	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/query"
 	"github.com/urutu-go/urutu/session"
 )
@@ -106,7 +108,7 @@ var berthReads = map[string]func(ctx context.Context, clauses ...query.Clause) (
 	"Seek": func(ctx context.Context, clauses ...query.Clause) (string, error) {
 		var found []*Berth
 		req := query.CursorRequest{PageSize: 1}
-		for {
+		for range 9 {
 			page, err := session.Seek[Berth](ctx, req, append(clauses, query.Desc(&berths.Name), query.Asc(&berths.ID), query.CountExact)...)
 			if err != nil {
 				return "", err
@@ -116,6 +118,7 @@ var berthReads = map[string]func(ctx context.Context, clauses ...query.Clause) (
 				return ofTotal(berthKeys(found), *page.Total), nil
 			}
 		}
+		return "pages without end", nil
 	},
 	"Count": func(ctx context.Context, clauses ...query.Clause) (string, error) {
 		found, err := session.Find[Berth](ctx, append(clauses, query.Asc(&berths.ID))...)
@@ -135,6 +138,172 @@ var berthReads = map[string]func(ctx context.Context, clauses ...query.Clause) (
 		}
 		return berthKeys(found), nil
 	},
+	"Select": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		rows, err := session.Select[berthRow, Berth](ctx, append(clauses, query.Asc(&berths.ID))...)
+		return berthRows(rows), err
+	},
+	"Select of groups": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		rows, err := session.Select[berthCount, Berth](ctx, append(clauses, query.Put(&berthCounts.N, query.Rows()))...)
+		if err != nil || len(rows) > 1 { // the whole is a group of a tenant
+			return fmt.Sprint(rows), err
+		}
+		n := int64(0)
+		for _, r := range rows {
+			n = r.N
+		}
+		found, err := session.Select[berthRow, Berth](ctx, append(clauses, query.Distinct, query.Asc(&berths.ID))...)
+		return ofTotal(berthRows(found), n), err
+	},
+	"SelectPage": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		page, err := session.SelectPage[berthRow, Berth](ctx, query.PageRequest{PageSize: 10}, clauses...)
+		return ofTotal(berthRows(page.Items), page.Total), err
+	},
+	"SelectPage past the end": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		rows, err := session.Select[berthRow, Berth](ctx, append(clauses, query.Asc(&berths.ID))...)
+		if err != nil {
+			return "", err
+		}
+		page, err := session.SelectPage[berthRow, Berth](ctx, query.PageRequest{Page: 9, PageSize: 10}, clauses...)
+		return ofTotal(berthRows(rows), page.Total), err
+	},
+	"Exists": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		return eachBerth(func(id int64) (bool, error) {
+			return session.Exists[Berth](ctx, append(clauses, query.Eq(&berths.ID, id))...)
+		})
+	},
+	"First": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		last := int64(0)
+		return eachBerth(func(id int64) (bool, error) {
+			b, err := session.First[Berth](ctx, append(clauses, query.Gt(&berths.ID, last), query.Asc(&berths.ID))...)
+			if err == nil && b.ID == id {
+				last = id
+			}
+			return last == id, err
+		})
+	},
+	"Get": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		return eachBerth(func(id int64) (bool, error) {
+			b, err := session.Get[Berth](ctx, id, clauses...)
+			return b != nil && b.ID == id, err
+		})
+	},
+	"Get of what the session has": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		if _, err := session.Find[Berth](ctx, query.WithDeleted); err != nil {
+			return "", err
+		}
+		return eachBerth(func(id int64) (bool, error) {
+			b, err := session.Get[Berth](ctx, id, clauses...)
+			return b != nil && b.ID == id, err
+		})
+	},
+	"Lock": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		return eachBerth(func(id int64) (bool, error) {
+			b, err := session.Repository[Berth]{}.Lock(ctx, id, clauses...)
+			return b != nil && b.ID == id, err
+		})
+	},
+	"Find with a lock": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		found, err := session.Find[Berth](ctx, append(clauses, query.ForUpdateSkipLocked, query.Asc(&berths.ID))...)
+		return berthKeys(found), err
+	},
+	"Batch": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		var found []*Berth
+		var one [5]*Berth
+		var n int64
+		var some bool
+		all := []session.Read{
+			session.FindInto(&found, append(clauses, query.Asc(&berths.ID))...), session.CountInto[Berth](&n, clauses...),
+			session.ExistsInto[Berth](&some, clauses...),
+		}
+		for i := range one {
+			all = append(all, session.LookupInto(&one[i], i+1, clauses...))
+		}
+		if err := session.Batch(ctx, all...); err != nil {
+			return "", err
+		}
+		by, err := eachBerth(func(id int64) (bool, error) { return one[id-1] != nil, nil })
+		if keys := berthKeys(found); by != keys || some != (n > 0) {
+			return fmt.Sprintf("%q, by their keys %q, and some: %t", keys, by, some), err
+		}
+		return ofTotal(by, n), err
+	},
+	"Grid by its number": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		var found []*Berth
+		req := anyBerth()
+		for range 9 {
+			page, err := session.Grid(ctx, berthList, req, clauses...)
+			if err != nil {
+				return "", err
+			}
+			if found = append(found, page.Rows...); len(page.Rows) == 0 {
+				return ofTotal(berthKeys(found), page.RowCount), nil
+			}
+			req.PaginationModel.Page++
+		}
+		return "pages without end", nil
+	},
+	"Grid by a cursor": func(ctx context.Context, clauses ...query.Clause) (string, error) {
+		var found []*Berth
+		req := anyBerth()
+		req.Start = []byte(`""`)
+		for range 9 {
+			page, err := session.Grid(ctx, berthList, req, append(clauses, query.CountExact)...)
+			if err != nil {
+				return "", err
+			}
+			if found = append(found, page.Rows...); page.PageInfo.NextCursor == "" {
+				return ofTotal(berthKeys(found), page.RowCount), nil
+			}
+			req.Start = fmt.Appendf(nil, "%q", page.PageInfo.NextCursor)
+		}
+		return "pages without end", nil
+	},
+}
+
+// berthRow and berthCount are what is selected of berths.
+type berthRow struct{ ID int64 }
+
+type berthCount struct{ Tenant, N int64 }
+
+var berthCounts = query.Fields[berthCount]()
+
+func berthRows(rows []berthRow) string {
+	found := make([]*Berth, len(rows))
+	for i, r := range rows {
+		found[i] = &Berth{ID: r.ID}
+	}
+	return berthKeys(found)
+}
+
+// eachBerth returns the keys of the berths that a verb finds, one by one. fault.NotFound is none.
+func eachBerth(find func(id int64) (bool, error)) (string, error) {
+	var found []*Berth
+	for id := int64(1); id <= 5; id++ {
+		ok, err := find(id)
+		if err != nil && !errors.Is(err, fault.NotFound) {
+			return "", err
+		}
+		if ok && err == nil {
+			found = append(found, &Berth{ID: id})
+		}
+	}
+	return berthKeys(found), nil
+}
+
+var berthList = query.NewList[Berth](query.Field("id", &berths.ID), query.Field("name", &berths.Name).Searched(), query.Asc(&berths.ID))
+
+// anyBerth is a grid's request for pages of one, whose own filter and search hold for every row, of whichever tenant, by one
+// of their ORs.
+func anyBerth() query.GridRequest {
+	return query.GridRequest{
+		PaginationModel: &query.GridPagination{PageSize: 1},
+		FilterModel: &query.GridFilter{
+			Items: []query.GridItem{
+				{Field: "id", Operator: ">", Value: []byte("0")}, {Field: "name", Operator: "equals", Value: []byte(`"a"`)},
+			},
+			LogicOperator: "or", QuickFilterLogicOperator: "or", QuickFilterValues: []json.RawMessage{[]byte(`"a"`), []byte(`"b"`)},
+		},
+	}
 }
 
 // berthWrites are the verbs that write.
@@ -181,7 +350,7 @@ func TestNoFilterLeavesItsScope(t *testing.T) {
 			for verb, write := range berthWrites {
 				err := f.Do(t.Context(), func(ctx context.Context) error {
 					before := berthStates(t, ctx)
-					err := write(ctx, filter.(query.DeleteClause), scope)
+					err := write(ctx, filter, scope)
 					var changed []string
 					for key, state := range berthStates(t, ctx) {
 						if before[key] != state {

@@ -162,7 +162,7 @@ func TestFiltersOfWrites(t *testing.T) {
 	})
 	remove := func(filter any) (n int64, err error) {
 		err = f.Do(t.Context(), func(ctx context.Context) error {
-			n, err = session.DeleteAll[User](ctx, query.ApplyFilters(filter).(query.DeleteClause))
+			n, err = session.DeleteAll[User](ctx, query.ApplyFilters(filter))
 			return err
 		})
 		return n, err

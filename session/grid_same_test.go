@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/urutu-go/urutu/entity"
 	"github.com/urutu-go/urutu/fault"
@@ -172,6 +173,12 @@ func TestFiltersOfNativeTypes(t *testing.T) {
 		"Count": func(ctx context.Context, in filter) (string, error) {
 			return "", second(session.Count[Mooded](ctx, query.ApplyFilters(in)))
 		},
+		"UpdateAll": func(ctx context.Context, in filter) (string, error) {
+			return "", second(session.UpdateAll[Mooded](ctx, query.SetTo(&moodeds.Code, &moodeds.Code), query.ApplyFilters(in)))
+		},
+		"DeleteAll": func(ctx context.Context, in filter) (string, error) {
+			return "", second(session.DeleteAll[Mooded](ctx, query.Eq(&moodeds.ID, 0), query.ApplyFilters(in)))
+		},
 	}
 	for _, c := range []struct {
 		filter filter
@@ -206,7 +213,7 @@ func TestFiltersOfNativeTypes(t *testing.T) {
 				if public := fault.Public(err); strings.Contains(public, "gloomy") || strings.Contains(public, "enum") {
 					t.Errorf("shown is %q", public)
 				}
-			} else if verb == "Count" {
+			} else if verb == "Count" || strings.HasSuffix(verb, "All") {
 				continue
 			}
 			if got != c.want {
@@ -215,6 +222,48 @@ func TestFiltersOfNativeTypes(t *testing.T) {
 		}
 	}
 }
+
+// TestFaultsOfTheProgramAreNoClients: what an update computes is at fault, and not what a client has sent beside it.
+func TestFaultsOfTheProgramAreNoClients(t *testing.T) {
+	t.Parallel()
+	type filter struct {
+		Day  query.DateCriteria   `json:"day"`
+		Mood query.StringCriteria `json:"mood"`
+	}
+	f := open(t, backends[0])
+	f.do(t, func(ctx context.Context) error {
+		must(t, second(session.From(ctx).ExecContext(ctx, "CREATE TYPE mood AS ENUM ('sad', 'happy')")))
+		must(t, session.CreateTables(ctx, (*Brooded)(nil)))
+		return session.Add(ctx, &Brooded{1, time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC), "sad", 30_000, "", 0})
+	})
+	sad := query.StringCriteria{Value: "sad", IsExact: true, CaseSensitive: true}
+	innocent := query.ApplyFilters(filter{query.DateCriteria{Gte: &query.Date{Year: 2026, Month: 11, Day: 29}}, sad})
+	for name, at := range map[string]query.UpdateClause{
+		"a sum out of range":      query.Add(&broodeds.Small, 30_000),
+		"a text that is too long": query.Set(&broodeds.Code, "abcd"),
+		"a division by zero":      query.Raw("1 / (? - 1) = 1", query.Col(&broodeds.ID)),
+		"no value of its type":    query.Set(&broodeds.Mood, "gloomy"),
+	} {
+		err := f.Do(t.Context(), func(ctx context.Context) error {
+			return second(session.UpdateAll[Brooded](ctx, query.SetTo(&broodeds.Other, &broodeds.Small), at, innocent))
+		})
+		if fault.KindOf(err) != fault.Invalid || len(fault.FieldsOf(err)) > 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Brooded has columns that can be overflown beside those that clients are asked about.
+type Brooded struct {
+	ID    int64     `db:"id,pk"`
+	Day   time.Time `db:"day,type=date"`
+	Mood  string    `db:"mood,type=mood"`
+	Small int16
+	Code  string `db:"code,type=varchar(3)"`
+	Other int16
+}
+
+var broodeds = entity.Columns[Brooded]()
 
 // Priced has decimals that must not be there twice.
 type Priced struct {

@@ -128,7 +128,7 @@ func (a *lAnswer) clauses() []query.Clause { return append(a.scope(), a.q.clause
 // all are the rows that the question is about, as the model has them.
 func (a *lAnswer) all(keyDesc bool) []*Piece { return listed(a.rows, a.q.holds, a.q.levels, keyDesc) }
 
-// keyDesc says which way the key goes behind the order in a walk: that of the last level. A column that comes again is none.
+// keyDesc says which way the key goes behind the order: that of the last level. A column that comes again is none.
 func (a *lAnswer) keyDesc() (desc bool) {
 	seen := map[string]bool{}
 	for _, l := range a.q.levels {
@@ -137,12 +137,6 @@ func (a *lAnswer) keyDesc() (desc bool) {
 		}
 	}
 	return desc
-}
-
-// lastDesc says which way it goes behind the order of a page by its number: that of the last level, whatever its column.
-func (a *lAnswer) lastDesc() bool {
-	n := len(a.q.levels)
-	return n > 0 && a.q.levels[n-1].desc
 }
 
 func (a *lAnswer) find() (got, want string, err error) {
@@ -165,7 +159,7 @@ func (a *lAnswer) page() (got, want string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	all := a.all(a.lastDesc())
+	all := a.all(a.keyDesc())
 	items, more := window(all, a.q.page*a.q.size, a.q.size)
 	got = fmt.Sprint(ids(page.Items), " of ", totalOf(page.Total, page.Precision))
 	if page.HasNext != nil {
@@ -193,7 +187,7 @@ func (a *lAnswer) gridPage() (got, want string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	all := a.all(a.lastDesc())
+	all := a.all(a.keyDesc())
 	items, more := window(all, from, a.q.size)
 	total := a.total(all, from, a.q.size)
 	got, want = fmt.Sprint(ids(page.Rows), " of ", page.RowCount), fmt.Sprint(ids(items), " of ", total.n)

@@ -296,9 +296,18 @@ func (x *meta) render(key textKey) *text {
 	return t
 }
 
+// paramType returns the type that a parameter for the field is declared as. What becomes a day, or a timestamp without a zone, is
+// read as that by the database: as an instant it would be converted to the zone of the database's session.
+func (x *meta) paramType(f *model.Field) value.Type {
+	if f.Type == value.TypeTime && f.Native != "" && x.d.ColumnType(f.Type, f.Native) == f.Native {
+		return value.TypeUnknown
+	}
+	return f.Type
+}
+
 // param adds a parameter for the field.
 func (t *text) param(x *meta, f *model.Field) {
-	t.types = append(t.types, f.Type)
+	t.types = append(t.types, x.paramType(f))
 	if x.secret == nil {
 		return
 	}

@@ -245,10 +245,10 @@ func (p *plan) updateOf(op string, e *entry) (*write, error) {
 		w.keep(e.Version, value.OfInt(e.snapshot.at(e.Version.Index).Int()+1))
 	}
 	if e.Updated != nil {
-		w.keep(e.Updated, now)
+		w.keep(e.Updated, e.Updated.Kept(now))
 	}
 	if w.soft {
-		w.keep(e.Deleted, now)
+		w.keep(e.Deleted, e.Deleted.Kept(now))
 	}
 	return w, nil
 }

@@ -36,6 +36,7 @@ var trekOrders = map[string][]query.Clause{
 	"behind a filter":                  {query.Eq(&treks.Kind, 3), query.Asc(&treks.At)},
 	"what is NULL in every other row":  {query.Asc(&treks.Nick)},
 	"the same with NULL first":         {query.Desc(&treks.Nick).NullsFirst()},
+	"the same with NULL last":          {query.Desc(&treks.Nick)},
 }
 
 const trekRows = 20_000
@@ -49,6 +50,7 @@ func openTreks(t *testing.T) *fixture {
 			fmt.Sprintf("INSERT INTO treks (at, nick, kind) SELECT '2026-01-01'::timestamptz + i * interval '1 second', "+
 				"CASE WHEN i %% 2 = 0 THEN 'nick' || i END, i %% 5 FROM generate_series(1, %d) AS i", trekRows),
 			"CREATE INDEX ON treks (at, id)", "CREATE INDEX ON treks (kind, at, id)", "CREATE INDEX ON treks (nick, id)",
+			"CREATE INDEX ON treks (nick DESC NULLS LAST, id DESC)",
 		} {
 			must(t, second(session.From(ctx).ExecContext(ctx, sql)))
 		}
@@ -65,29 +67,70 @@ func TestSeek_every_page_is_read_from_an_index(t *testing.T) {
 	f := openTreks(t)
 	plans := openPlans(t, f)
 	for name, clauses := range trekOrders {
-		page := func(cursor string, size int) (page query.CursorPage[*Trek]) {
-			f.do(t, func(ctx context.Context) (err error) {
-				page, err = session.Seek[Trek](ctx, query.CursorRequest{Cursor: cursor, PageSize: size}, append(slices.Clone(clauses), query.NoTracking)...)
-				return err
-			})
-			return page
-		}
-		places := []string{""}
-		for at := page("", query.MaxPageSize); ; at = page(at.Next, query.MaxPageSize) {
-			places = append(places, at.Prev)
-			if at.Next == "" {
-				break
-			}
-			places = append(places, at.Next)
-		}
+		places := trekPlaces(t, f, clauses)
 		n := len(places)
 		for _, i := range []int{0, 2, 3, n/2 - 2, n/2 - 1, n / 2, n/2 + 1, n - 2, n - 1} {
-			plans.record(func() { page(places[i], 20) })
+			plans.record(func() { seekTreks(t, f, clauses, places[i], 20) })
 			if touched, wrong := plans.look(t); touched > 500 || wrong != "" {
 				t.Errorf("ordered by %s, page %d of %d: %.0f rows are touched %s\n%s", name, i, n, touched, wrong, plans.text)
 			}
 		}
 	}
+}
+
+func seekTreks(t *testing.T, f *fixture, clauses []query.Clause, cursor string, size int) (page query.CursorPage[*Trek]) {
+	t.Helper()
+	f.do(t, func(ctx context.Context) (err error) {
+		page, err = session.Seek[Trek](ctx, query.CursorRequest{Cursor: cursor, PageSize: size}, append(slices.Clone(clauses), query.NoTracking)...)
+		return err
+	})
+	return page
+}
+
+// trekPlaces walks through treks, and returns the cursors of pages on the way: onward at even places, and back at odd ones.
+func trekPlaces(t *testing.T, f *fixture, clauses []query.Clause) []string {
+	t.Helper()
+	places := []string{""}
+	for at := seekTreks(t, f, clauses, "", query.MaxPageSize); ; at = seekTreks(t, f, clauses, at.Next, query.MaxPageSize) {
+		places = append(places, at.Prev)
+		if at.Next == "" {
+			return places
+		}
+		places = append(places, at.Next)
+	}
+}
+
+// What can be NULL and comes greatest first has an index that says so: with it no page is sorted, by a cursor or by its
+// number. Where a few rows are left, at an end of either, the server may sort those: that they are no more, the
+// test above says.
+func TestNULLs_behind_the_greatest_are_read_from_an_index(t *testing.T) {
+	t.Parallel()
+	f := openTreks(t)
+	plans := openPlans(t, f)
+	order := []query.Clause{query.Desc(&treks.Nick)}
+	look := func(page string, most float64) {
+		touched, wrong := plans.look(t)
+		if touched > most || wrong != "" || strings.Contains(plans.text, "Sort") {
+			t.Errorf("page %s: %.0f rows are touched %s\n%s", page, touched, wrong, plans.text)
+		}
+	}
+	places := trekPlaces(t, f, order)
+	n := len(places)
+	for _, i := range []int{0, n / 4, n/4 + 1, 3 * n / 4, 3*n/4 + 1} { // among those that have a value, and those that have none
+		plans.record(func() { seekTreks(t, f, order, places[i], 20) })
+		look(fmt.Sprint(i, " of ", n), 50)
+	}
+	for _, number := range []int{0, 7, 600} {
+		plans.record(func() { pageTreks(t, f, order, number) })
+		look(fmt.Sprint("number ", number), float64((number+1)*query.DefaultPageSize))
+	}
+}
+
+func pageTreks(t *testing.T, f *fixture, clauses []query.Clause, number int) {
+	t.Helper()
+	f.do(t, func(ctx context.Context) error {
+		return second(session.Page[Trek](ctx, query.PageRequest{Page: number}, append(slices.Clone(clauses), query.CountNone)...))
+	})
 }
 
 // A page by its number is read from the same index, and nothing is sorted on the way: an index in the order of a list has
@@ -103,11 +146,7 @@ func TestPage_by_number_is_not_sorted(t *testing.T) {
 		"the same behind filters": {query.Eq(&treks.Kind, 3), query.Desc(&treks.At)},
 	} {
 		for _, number := range []int{0, 7} {
-			plans.record(func() {
-				f.do(t, func(ctx context.Context) error {
-					return second(session.Page[Trek](ctx, query.PageRequest{Page: number}, append(slices.Clone(clauses), query.CountNone)...))
-				})
-			})
+			plans.record(func() { pageTreks(t, f, clauses, number) })
 			touched, wrong := plans.look(t)
 			if want := float64((number + 1) * query.DefaultPageSize); touched != want || wrong != "" || strings.Contains(plans.text, "Sort") {
 				t.Errorf("ordered by %s, page %d: %.0f rows are touched, want %.0f %s\n%s", name, number, touched, want, wrong, plans.text)

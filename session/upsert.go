@@ -411,7 +411,7 @@ func (x *meta) byTarget(q *query.Upsert, values []value.Value) driver.Statement 
 		x.d.Ident(&b, f.Column)
 		b.WriteString(" = ")
 		x.d.Param(&b, i+1, f.Type)
-		t.Types, t.Secret = append(t.Types, f.Type), append(t.Secret, f.Secret)
+		t.Types, t.Secret = append(t.Types, x.paramType(f)), append(t.Secret, f.Secret)
 	}
 	t.SQL = b.String()
 	return x.statement(t, x.types, "select")

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 
@@ -117,10 +118,25 @@ func (d *decoder) Unmarshal(contentType string, data []byte, v any) error {
 // wrongForm is what is wrong with a value that does not decode.
 const wrongForm = "has the wrong form"
 
-// decode reads the input from the request and the body that was read from it. Each call makes a new one, which is a
-// pointer to a handler's In. The form is what a multipart body was parsed into, or nil; its files are the caller's to
-// remove.
-func (d *decoder) decode(r *http.Request, op *huma.Operation, body []byte, in *input) (any, *multipart.Form, error) {
+// parseQuery reads a query string as a whole. url.Values have no trace of a part that cannot be read, which may be a
+// filter: so it is all or nothing.
+func parseQuery(raw string) (url.Values, error) {
+	params, err := url.ParseQuery(raw)
+	if err != nil { // which is worded for programmers
+		return nil, &fault.Error{
+			Kind: fault.BadRequest, Op: "web.decode", Message: "the query string cannot be read",
+			Fields: []fault.Field{{Name: "query", Message: wrongForm}},
+		}
+	}
+	return params, nil
+}
+
+// decode reads the input from the request, the parameters of its query string and the body that was read from it. Each
+// call makes a new one, which is a pointer to a handler's In. The form is what a multipart body was parsed into, or nil;
+// its files are the caller's to remove.
+func (d *decoder) decode(
+	r *http.Request, op *huma.Operation, params url.Values, body []byte, in *input,
+) (any, *multipart.Form, error) {
 	result := &decoding{}
 	r = r.WithContext(context.WithValue(r.Context(), decodingKey{}, result))
 	r.Body = newBody(body)
@@ -128,8 +144,8 @@ func (d *decoder) decode(r *http.Request, op *huma.Operation, body []byte, in *i
 	if result.err != nil {
 		return nil, r.MultipartForm, inputError(result.err, body, in)
 	}
-	if in.list || len(in.filters) > 0 {
-		if err := in.setFilters(reflect.ValueOf(result.in).Elem(), r.URL.Query()); err != nil {
+	if len(params) > 0 {
+		if err := in.setFilters(reflect.ValueOf(result.in).Elem(), params); err != nil {
 			return nil, r.MultipartForm, err
 		}
 	}

@@ -43,7 +43,8 @@
 //
 // Input that breaks a rule of its tags is a 422 that names each field; a body that is no JSON is a 400. So is whatever is
 // wrong with the input of a list endpoint, one that embeds query.PageRequest, a parameter that it has no rule for included: a
-// filter that is ignored shows more than was asked for.
+// filter that is ignored shows more than was asked for. For the same reason a query string of which a part cannot be read
+// is a 400 wherever parameters are read from it, and so is an operator, name[operator], of a parameter that takes none.
 //
 // What is wrong with a route (a tag that does not parse, a type that JSON has no form for, two routes for one pattern) is
 // an error of [API.Err], and a Server does not start with it. Registration does not panic.

@@ -51,16 +51,25 @@ func isCriteria(f reflect.StructField) bool {
 	return f.IsExported() && !f.Anonymous && reflect.PointerTo(f.Type).Implements(criteriaType)
 }
 
-// paramNames returns the names of an input's query parameters.
-func paramNames(t reflect.Type) map[string]bool {
-	names := map[string]bool{}
+// param is a query parameter that is no filter: Huma reads it.
+type param struct {
+	object bool // it has members, which are parameters name[member]
+	many   bool // it is a list with a parameter for each value
+}
+
+// paramsOf returns the query parameters of an input by their names, those of embedded structs included.
+func paramsOf(t reflect.Type) map[string]param {
+	params := map[string]param{}
 	for _, f := range reflect.VisibleFields(t) {
 		if tag := f.Tag.Get("query"); tag != "" {
-			name, _, _ := strings.Cut(tag, ",")
-			names[name] = true
+			words := strings.Split(tag, ",")
+			params[words[0]] = param{
+				object: slices.Contains(words[1:], "deepObject"),
+				many:   slices.Contains(words[1:], "explode") && f.Type.Kind() == reflect.Slice,
+			}
 		}
 	}
-	return names
+	return params
 }
 
 // isList reports whether an input is that of a list endpoint.
@@ -125,25 +134,24 @@ func operator(key string) (name, op string) {
 	return name, strings.TrimSuffix(rest, "]")
 }
 
-// setFilters fills the criteria fields of the input at in, and refuses parameters of a list that it has no rule for: a
-// filter that is not applied would show more rows than were asked for.
+// setFilters fills the criteria fields of the input at in, and refuses parameters that it has no rule for: a filter that is
+// not applied would show more rows than were asked for.
 func (i *input) setFilters(in reflect.Value, params url.Values) error {
 	values := map[string]map[string][]string{}
-	var unknown []fault.Field
+	var unheeded []fault.Field
 	for _, key := range slices.Sorted(maps.Keys(params)) {
 		name, op := operator(key)
-		switch {
-		case i.hasFilter(name):
+		if i.hasFilter(name) {
 			if values[name] == nil {
 				values[name] = map[string][]string{}
 			}
-			values[name][op] = params[key]
-		case i.list && !i.params[key] && !i.params[name]:
-			unknown = append(unknown, fault.Field{Name: key, Message: "there is no such filter here"})
+			values[name][op] = append(values[name][op], params[key]...) // name and name[] have no operator either
+		} else if why := i.unheeded(key, len(params[key])); why != "" {
+			unheeded = append(unheeded, fault.Field{Name: key, Message: why})
 		}
 	}
-	if len(unknown) > 0 {
-		return &fault.Error{Kind: fault.BadRequest, Op: "web.decode", Fields: unknown[:min(len(unknown), maxFields)]}
+	if len(unheeded) > 0 {
+		return &fault.Error{Kind: fault.BadRequest, Op: "web.decode", Fields: unheeded[:min(len(unheeded), maxFields)]}
 	}
 	for _, f := range i.filters {
 		if values[f.name] == nil {
@@ -154,6 +162,25 @@ func (i *input) setFilters(in reflect.Value, params url.Values) error {
 		}
 	}
 	return nil
+}
+
+// unheeded says why a parameter, or all but the first of its values, would be passed over; "" where it is read, and where
+// it is nobody's and the input is not that of a list.
+func (i *input) unheeded(key string, values int) string {
+	name, _, bracket := strings.Cut(key, "[")
+	p, known := i.params[key]
+	of, ofKnown := i.params[name]
+	switch {
+	case known && i.list && values > 1 && !p.many:
+		return "is given more than once"
+	case known, bracket && of.object:
+		return ""
+	case bracket && ofKnown:
+		return "takes no operator"
+	case i.list, bracket && i.hasFilter(name):
+		return "there is no such filter here"
+	}
+	return ""
 }
 
 func (i *input) hasFilter(name string) bool {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -55,18 +56,24 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchange is one request and its response.
 type exchange struct {
 	*endpoint
-	r     *http.Request
-	w     *tracker
-	body  []byte
-	in    any // decoded and not yet given to the handler
-	forms []*multipart.Form
+	r      *http.Request
+	w      *tracker
+	params url.Values // of the query string, where the input reads it and there is one
+	body   []byte
+	in     any // decoded and not yet given to the handler
+	forms  []*multipart.Form
 	// before is the response's header before a stream added to it, nil where none did.
 	before http.Header
 	result
 }
 
-// read reads the body and decodes the input once, so that a bad one costs no unit.
+// read reads the query string and the body and decodes the input once, so that a bad one costs no unit.
 func (x *exchange) read(w http.ResponseWriter) (err error) {
+	if x.input.query && x.r.URL.RawQuery != "" {
+		if x.params, err = parseQuery(x.r.URL.RawQuery); err != nil {
+			return err
+		}
+	}
 	if x.input.body {
 		if x.body, err = readBody(w, x.r, x.maxBody); err != nil {
 			return err
@@ -77,7 +84,7 @@ func (x *exchange) read(w http.ResponseWriter) (err error) {
 }
 
 func (x *exchange) decode() (any, error) {
-	in, form, err := x.decoder.decode(x.r, &x.operation, x.body, &x.input)
+	in, form, err := x.decoder.decode(x.r, &x.operation, x.params, x.body, &x.input)
 	if form != nil {
 		x.forms = append(x.forms, form)
 	}

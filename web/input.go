@@ -37,11 +37,12 @@ type input struct {
 	raw []int
 	// path are the names of the path parameters.
 	path []string
-	// list: it is that of a list endpoint, whose mistakes are 400s. params are the names of its query parameters, besides
-	// those of its filters.
+	// list: it is that of a list endpoint, whose mistakes are 400s. params are its query parameters, besides its filters.
 	list    bool
-	params  map[string]bool
+	params  map[string]param
 	filters []filter
+	// query reports whether anything of it is read from the query string.
+	query bool
 }
 
 // inputOf looks at In and says how it is read, or what is wrong with it.
@@ -55,14 +56,19 @@ func inputOf(method string, t reflect.Type) (input, error) {
 	}
 	if t.Kind() == reflect.Struct && (len(f.params) > 0 || f.body != nil || f.raw || t.NumField() == 0) {
 		in, err := paramsInput(t, &f)
-		in.list, in.params, in.filters = isList(t), paramNames(t), filtersOf(t)
+		in.list, in.params, in.filters = isList(t), paramsOf(t), filtersOf(t)
+		in.query = in.list || len(in.params) > 0 || len(in.filters) > 0 || resolves(t)
 		return in, err
 	}
 	if method == http.MethodGet || method == http.MethodDelete || method == http.MethodHead {
 		return input{}, fmt.Errorf("a %s has no body: the fields of %s need a path, query, header or cookie tag", method, t)
 	}
-	return input{shape: shapeBody, json: t, body: true, list: isList(t)}, decodable(t)
+	list := isList(t)
+	return input{shape: shapeBody, json: t, body: true, list: list, query: list || resolves(t)}, decodable(t)
 }
+
+// resolves reports whether an input looks at the request itself.
+func resolves(t reflect.Type) bool { return either(t, resolver) || either(t, resolverWithPath) }
 
 // decodable returns an error where a JSON body cannot be a t.
 func decodable(t reflect.Type) error {
@@ -104,7 +110,7 @@ func paramsInput(t reflect.Type, f *fields) (input, error) {
 		in.json = f.body
 		errs = append(errs, decodable(f.body))
 	}
-	if !either(t, resolver) && !either(t, resolverWithPath) {
+	if !resolves(t) {
 		for _, name := range f.plain {
 			errs = append(errs, fmt.Errorf("field %s of %s is neither a parameter nor the Body: nothing would fill it", name, t))
 		}

@@ -43,7 +43,7 @@ func TestPostgres(t *testing.T) {
 			}
 		}
 	}
-	run(t, cfg)
+	t.Run("Promise40_Durable", func(t *testing.T) { run(t, cfg) })
 }
 
 func TestSQLite(t *testing.T) {
@@ -52,7 +52,7 @@ func TestSQLite(t *testing.T) {
 		dir = cfg.Disk.Dir()
 	}
 	cfg.URL = "sqlite:///" + filepath.Join(dir, "chaos.db")
-	run(t, cfg)
+	t.Run("Promise40_Durable", func(t *testing.T) { run(t, cfg) })
 }
 
 // disk returns a disk that the rig may fill, or nil where it cannot have one.

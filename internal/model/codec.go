@@ -27,6 +27,7 @@ type codec struct {
 type wish struct {
 	json    bool
 	notNull bool
+	day     bool       // the column is one of days
 	native  value.Type // what the type option stands for, TypeUnknown where it says nothing that matters here
 }
 
@@ -63,7 +64,7 @@ func chooseCodec(t reflect.Type, w wish) (codec, error) {
 	case w.json:
 		return jsonCodec(t, w)
 	case isTime(t):
-		return timeCodec(), nil
+		return timeCodec(w.day), nil
 	case IsNull(t):
 		return nullCodec(t, w)
 	case t.Kind() == reflect.Array && t.ConvertibleTo(uuidArray):

@@ -162,7 +162,7 @@ func (c *compiler) column(sf reflect.StructField, name string, tg tag, at place)
 		c.fail(name, "a %s holds nothing that could be stored", sf.Type)
 		return
 	}
-	cd, err := codecOf(sf.Type, wish{json: tg.json, notNull: tg.notNull, native: nativeType(tg.native)})
+	cd, err := codecOf(sf.Type, wish{json: tg.json, notNull: tg.notNull, day: f.IsDay(), native: nativeType(tg.native)})
 	if err != nil {
 		c.fail(name, "%w", err)
 		return

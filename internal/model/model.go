@@ -5,6 +5,8 @@ package model
 
 import (
 	"reflect"
+	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/urutu-go/urutu/value"
@@ -89,6 +91,17 @@ type Field struct {
 	// Same reports whether the field at p still is what snapshot says, and returns its current value. It follows the
 	// type's own equality where it has one: JSON by its normal form, a type with Equal(T) bool by that.
 	Same func(p unsafe.Pointer, snapshot value.Value) (same bool, current value.Value, err error)
+}
+
+// IsDay reports whether the column is one of days, which have no zone: a time is stored as the day in UTC that it is on.
+func (f *Field) IsDay() bool { return strings.EqualFold(f.Native, "date") }
+
+// Kept returns an instant as the column keeps it.
+func (f *Field) Kept(at value.Value) value.Value {
+	if f.IsDay() {
+		return value.OfTime(at.Time().Truncate(24 * time.Hour))
+	}
+	return at
 }
 
 // At returns the address of the field in the struct at base.

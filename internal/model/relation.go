@@ -281,6 +281,10 @@ type Table struct{}
 
 func linkField(name, column string, to *Model) reflect.StructField {
 	key := to.Key[0]
-	tag := fmt.Sprintf(`db:"%s,pk,ref=%s.%s,ondelete=cascade"`, column, to.Table, key.Column)
+	tag := column + ",pk,ref=" + to.Table + "." + key.Column + ",ondelete=cascade"
+	if key.Native != "" {
+		tag += ",type=" + key.Native
+	}
+	tag = fmt.Sprintf("db:%q", tag)
 	return reflect.StructField{Name: name, Type: key.GoType, Tag: reflect.StructTag(tag)}
 }

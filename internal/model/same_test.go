@@ -31,6 +31,8 @@ func TestSame(t *testing.T) {
 		{"case 44: below a microsecond", someTime.Add(999), wish{}, value.OfTime(someTime), true},
 		{"case 44: a microsecond", someTime.Add(1000), wish{}, value.OfTime(someTime), false},
 		{"case 44: pointer to another zone", ptr(someTime.In(paris)), wish{}, value.OfTime(someTime), true},
+		{"an hour of a day", someTime, wish{day: true}, value.OfTime(someTime.Truncate(24 * time.Hour)), true},
+		{"another day", someTime.Add(24 * time.Hour), wish{day: true}, value.OfTime(someTime.Truncate(24 * time.Hour)), false},
 		{"case 45: NaN", math.NaN(), wish{}, value.OfFloat(math.Float64frombits(0x7ff8000000000002)), true},
 		{"case 45: negative zero", math.Copysign(0, -1), wish{}, value.OfFloat(0), true},
 		{"case 45: decimal scale", "1.0", wish{native: value.TypeDecimal}, value.OfDecimal("1.00"), true},

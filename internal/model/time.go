@@ -22,9 +22,10 @@ func ofTime(t time.Time) (value.Value, error) {
 	return value.OfTime(t), nil
 }
 
-// timeCodec stores an instant. A time comes back in UTC, whatever zone it was stored with.
-func timeCodec() codec {
-	return codec{
+// timeCodec stores an instant or, in a column of days, the day in UTC that it is on. A time comes back in UTC, whatever zone
+// it was stored with.
+func timeCodec(day bool) codec {
+	c := codec{
 		typ:    value.TypeTime,
 		memory: Time,
 		encode: func(p unsafe.Pointer) (value.Value, error) { return ofTime(*(*time.Time)(p)) },
@@ -36,6 +37,10 @@ func timeCodec() codec {
 			return err
 		},
 	}
+	if day {
+		c.encode = func(p unsafe.Pointer) (value.Value, error) { return ofTime((*time.Time)(p).Truncate(24 * time.Hour)) }
+	}
+	return c
 }
 
 // timeLayouts are the forms in which a database or a tool beside us may have written a time as text. A fraction of the

@@ -63,10 +63,35 @@ func TestLists(t *testing.T) {
 		for target, field := range map[string]string{
 			"/products?sort=version": "version", "/products?colour=red": "colour", "/orders?status[like]=p": "status[like]",
 			"/orders?user_id=ann": "user_id", "/orders?page=100000": "page", "/orders?page_size=1000": "page_size", "/audit?who=ann": "who",
+			"/products?page[gte]=1": "page[gte]", "/orders?sort[x]=id": "sort[x]", "/orders/walk?cursor[ne]=x": "cursor[ne]", "/users?page[]=1": "page[]",
+			"/orders?status[eq=paid": "status[eq", "/orders?page=0&page=1": "page", "/products?sort=sku&sort=name": "sort",
 		} {
 			if problem := c.want(400, "GET", target, nil); !strings.Contains(fmt.Sprint(problem["errors"]), field) {
 				c.Errorf("%s: %v", target, problem)
 			}
+		}
+	})
+}
+
+// TestListsRefuseQueryStringsThatCannotBeRead: a filter that is misspelled for the query string itself shows no rows, and not
+// all of them.
+func TestListsRefuseQueryStringsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(c *client) {
+		c.product("A", 250, 30)
+		for _, target := range []string{
+			"GET /products?name=50%", "GET /products?stock[gt]=0;name=x", "GET /orders?total_cents[gte]=1;status=paid", "GET /orders?page=0&%zz=1",
+			"GET /orders/walk?user_id=%ZZ", "GET /orders/walk?page_size=2;sort=id", "GET /users?page=%", "GET /audit?;", "POST /orders/grid?status=%f",
+			"POST /products/grid?a;b",
+		} {
+			method, path, _ := strings.Cut(target, " ")
+			problem := c.want(400, method, path, object{})
+			if fmt.Sprint(problem["errors"]) != "[map[message:has the wrong form name:query]]" || problem["detail"] != "the query string cannot be read" {
+				c.Errorf("%s: %v", target, problem)
+			}
+		}
+		if got := named(c.want(200, "GET", "/products?name=THING&stock%5Bgt%5D=0", nil)["items"], "sku"); got != "A" {
+			c.Errorf("what can be read finds %s", got)
 		}
 	})
 }

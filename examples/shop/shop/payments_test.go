@@ -86,8 +86,8 @@ func TestPromise42_FlakyPaymentIsTriedUntilItIsPaid(t *testing.T) {
 	})
 }
 
-// TestPromise48_DeclinedPaymentIsParkedAndReplayed: it waits, with its reason, until somebody has it tried again.
-func TestPromise48_DeclinedPaymentIsParkedAndReplayed(t *testing.T) {
+// TestPromise42_DeclinedPaymentIsParkedAndReplayed: it waits, with its reason, until somebody has it tried again.
+func TestPromise42_DeclinedPaymentIsParkedAndReplayed(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(c *client) {
 		user := c.user("declined+bob@example.com")
