@@ -72,8 +72,8 @@ func TestReceiverIsLeftAloneForLongerWhileItFails(t *testing.T) {
 		b := &Bus{cfg: Config{Logger: slog.New(slog.DiscardHandler)}}
 		b.receive(ctx, inward{"billing", m}, put)
 		var want []time.Duration
-		for _, tenths := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 100, 100, 1, 2, 4, 1, 2, 4} {
-			want = append(want, tenths*100*time.Millisecond)
+		for _, tenths := range []int{1, 2, 4, 8, 16, 32, 64, 100, 100, 1, 2, 4, 1, 2, 4} {
+			want = append(want, time.Duration(100*tenths)*time.Millisecond)
 		}
 		if !slices.Equal(m.pauses, want) {
 			t.Errorf("it is left alone for\n%v, not\n%v", m.pauses, want)

@@ -267,7 +267,7 @@ func TestBatchGoesBackInItsOrder(t *testing.T) {
 			t.Errorf("%d have arrived, %v are ready, the pause is %v", len(arrived), ids, d.outage)
 		}
 		e.putBack(lost, arrived...)
-		if ids = nil; d.outage != 20*time.Millisecond || d.counts.PutBack != 5 || d.ready[0].id != 2 || d.ready[1].id != 4 {
+		if d.outage != 20*time.Millisecond || d.counts.PutBack != 5 || d.ready[0].id != 2 || d.ready[1].id != 4 {
 			t.Errorf("the pause is %v, %d were put back, %d and %d are first", d.outage, d.counts.PutBack, d.ready[0].id, d.ready[1].id)
 		}
 		time.Sleep(time.Minute) // until the pauses are over
