@@ -111,25 +111,7 @@ func TestPromise40_KilledWhilePublishingAndHandling(t *testing.T) {
 	for name, database := range map[string]urututest.Database{"sqlite": urututest.InSQLite, "postgres": urututest.InPostgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := urututest.URL(t, database)
-			db := openAt(t, url)
-			if err := db.Install(t.Context(), Component()); err != nil {
-				t.Fatal(err)
-			}
-			for _, table := range []string{"written", "handled"} {
-				urututest.Do(t, db, func(ctx context.Context) error {
-					_, err := session.From(ctx).ExecContext(ctx, "CREATE TABLE "+table+" (text TEXT NOT NULL)")
-					return err
-				})
-			}
-			last := ledger(db, brisk(), func(string) {})
-			if err := last.Start(t.Context()); err != nil { // so that it has subscribed
-				t.Fatal(err)
-			}
-			if err := last.Stop(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-
+			url, db := ledgerAt(t, database, "written", "handled")
 			committed := killAfter(t, "publisher", url, 40)
 			written := strings.Fields(askFor(t, db, "SELECT text FROM written"))
 			for _, text := range committed {
@@ -139,7 +121,7 @@ func TestPromise40_KilledWhilePublishingAndHandling(t *testing.T) {
 			}
 			killAfter(t, "worker", url, 5)
 			killAfter(t, "worker", url, 12)
-			last = ledger(db, brisk(), func(string) {})
+			last := ledger(db, brisk(), func(string) {})
 			if err := last.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -52,11 +52,11 @@ func lagText(now string) string {
 	)
 	limit, more := strconv.Itoa(lagLimit), strconv.Itoa(lagLimit+1)
 	// A destination has no lanes in the table before somebody looks after it.
-	const lanes = "WITH RECURSIVE i(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM i WHERE i < 63), l AS (SELECT n.name, n.id AS dest, i.i AS lane, o.owner," +
+	const lanes = ", l AS (SELECT n.name, n.id AS dest, i.i AS lane, o.owner," +
 		" e.until, coalesce(o.epoch, 0) AS epoch FROM urutu_message_destination n JOIN i ON i.i < n.lanes" +
 		" LEFT JOIN urutu_message_lane o ON o.dest = n.id AND o.lane = i.i" +
 		" LEFT JOIN urutu_message_lease e ON e.dest = n.id AND e.lane = i.i) "
-	return lanes + "SELECT l.name, l.lane, l.owner IS NOT NULL AND l.until > " + now + ", (" + oldest + ")," +
+	return everyLane + lanes + "SELECT l.name, l.lane, l.owner IS NOT NULL AND l.until > " + now + ", (" + oldest + ")," +
 		" (SELECT m.created_at FROM (" + front + limit + ") m WHERE NOT" + waits + " ORDER BY m.id LIMIT 1)," +
 		" (SELECT count(*) FROM (" + failing + more + ") f), (SELECT count(*) FROM (" + failing + limit + ") f WHERE f.parked), l.epoch" +
 		" FROM l ORDER BY l.name, l.lane"

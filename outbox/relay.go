@@ -56,33 +56,31 @@ func more(list []*Delivery, arrived <-chan []*Delivery) []*Delivery {
 // sent returns the messages that have arrived, and settles the others. What the broker has not answered for goes back as it
 // was, with what is behind it of its key.
 func (e *Engine) sent(w *watch, batch []*Delivery, results []error) (arrived []*Delivery) {
-	failed, back := map[string]bool{}, map[string]bool{}
-	var unanswered []*Delivery
+	first := map[string]error{} // by key: why its first message that has not arrived has not
+	var back []*Delivery
 	var reason error
 	for i, m := range batch {
 		err := results[i]
-		switch {
-		case err == nil:
+		if err == nil {
 			arrived = append(arrived, m)
 			w.add(m, Done, nil)
 			continue
-		case m.Key != "" && failed[m.Key]: // an earlier one of its key has not arrived
-			w.add(m, e.settle(m, errBehind), errBehind)
-			continue
-		case m.Key != "" && back[m.Key]:
-			err = errBehind
-		case e.ctx.Err() != nil || gone(err) || !outage(err):
-			failed[m.Key] = true
-			w.add(m, e.settle(m, err), err)
-			continue
-		default:
-			back[m.Key], reason = true, err
 		}
-		unanswered = append(unanswered, m)
-		w.add(m, PutBack, err)
+		why := first[m.Key]
+		if m.Key == "" || why == nil {
+			first[m.Key], why = err, err
+		} else {
+			err = errBehind
+		}
+		if e.ctx.Err() == nil && !gone(why) && outage(why) {
+			back, reason = append(back, m), why
+			w.add(m, PutBack, err)
+		} else {
+			w.add(m, e.settle(m, err), err)
+		}
 	}
-	if len(unanswered) > 0 {
-		e.putBack(reason, unanswered...)
+	if len(back) > 0 {
+		e.putBack(reason, back...)
 	}
 	return arrived
 }

@@ -144,6 +144,27 @@ func keepRunning(t *testing.T, url string, stop <-chan struct{}) (deaths int) {
 	}
 }
 
+// ledgerAt makes a database with tables of texts, to whose messages a ledger has subscribed.
+func ledgerAt(t *testing.T, database urututest.Database, tables ...string) (url string, db *session.DB) {
+	t.Helper()
+	url = urututest.URL(t, database)
+	db = openAt(t, url)
+	if err := db.Install(t.Context(), Component()); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		urututest.Do(t, db, func(ctx context.Context) error {
+			_, err := session.From(ctx).ExecContext(ctx, "CREATE TABLE "+table+" (text TEXT NOT NULL)")
+			return err
+		})
+	}
+	e := ledger(db, brisk(), func(string) {})
+	if err := errors.Join(e.Start(t.Context()), e.Stop(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return url, db
+}
+
 // TestPromise42_MessageThatKillsItsProcess: it is parked after a number of deaths, and none of those that were in hand
 // with it, which are handled once and in the order of their keys. It can be tried again, with those that wait behind it.
 func TestPromise42_MessageThatKillsItsProcess(t *testing.T) {
@@ -151,19 +172,7 @@ func TestPromise42_MessageThatKillsItsProcess(t *testing.T) {
 	for name, database := range map[string]urututest.Database{"sqlite": urututest.InSQLite, "postgres": urututest.InPostgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := urututest.URL(t, database)
-			db := openAt(t, url)
-			if err := db.Install(t.Context(), Component()); err != nil {
-				t.Fatal(err)
-			}
-			fixed := ledger(db, brisk(), func(string) {})
-			urututest.Do(t, db, func(ctx context.Context) error {
-				_, err := session.From(ctx).ExecContext(ctx, "CREATE TABLE handled (text TEXT NOT NULL)")
-				return err
-			})
-			if err := errors.Join(fixed.Start(t.Context()), fixed.Stop(t.Context())); err != nil {
-				t.Fatal(err)
-			}
+			url, db := ledgerAt(t, database, "handled")
 			urututest.Do(t, db, func(ctx context.Context) error {
 				for _, text := range strings.Fields("a1 b1 c1 d1 e1 a2kill a3 b2 c2 d2 e2 f1 f2 g1 h1 i1 g2 h2 i2") {
 					err := Put(ctx, Outgoing{Type: message.Type{Topic: "test.sent"}, ID: uuid.New(), Key: text[:1], Payload: []byte(text)})
@@ -202,7 +211,7 @@ func TestPromise42_MessageThatKillsItsProcess(t *testing.T) {
 			if n, err := operator.Retry(t.Context(), Filter{Reason: Crashed}); n != 1 || err != nil {
 				t.Error(n, err)
 			}
-			fixed = ledger(db, brisk(), func(string) {})
+			fixed := ledger(db, brisk(), func(string) {})
 			if err := fixed.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
