@@ -19,7 +19,7 @@ import (
 func TestDaysAtTheEndsOfTime(t *testing.T) {
 	tokyo, honolulu := time.FixedZone("Tokyo", 9*3600), time.FixedZone("Honolulu", -10*3600)
 	first, last := query.Date{Year: 0, Month: 1, Day: 1}, query.Date{Year: 9999, Month: 12, Day: 31}
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := open(t, b)
 		f.do(t, func(ctx context.Context) error {
 			must(t, session.CreateTables(ctx, (*Gear)(nil), (*Maker)(nil)))
@@ -80,6 +80,48 @@ func TestDaysAtTheEndsOfTime(t *testing.T) {
 	})
 }
 
+// inTheWest is onBoth, with a server whose zone is west of UTC: where an instant is taken for a day of that zone, a midnight of
+// UTC becomes the day before.
+func inTheWest(t *testing.T, run func(t *testing.T, b backend)) {
+	onBoth(t, func(t *testing.T, b backend) {
+		if direct := b.url; b.name == "postgres" {
+			b.url = func(t testing.TB) string { return direct(t) + "&timezone=America/Sao_Paulo" }
+		}
+		run(t, b)
+	})
+}
+
+// Stamped has an instant in a column without a zone.
+type Stamped struct {
+	ID int64     `db:"id,pk"`
+	At time.Time `db:"at,type=timestamp"`
+}
+
+var stampeds = entity.Columns[Stamped]()
+
+// TestTimestampsWithoutAZone: a timestamp that has no zone is UTC, as it is written, changed, compared and read.
+func TestTimestampsWithoutAZone(t *testing.T) {
+	inTheWest(t, func(t *testing.T, b backend) {
+		f := open(t, b)
+		at := time.Date(2026, 11, 29, 12, 30, 0, 0, time.UTC)
+		f.do(t, func(ctx context.Context) error {
+			must(t, session.CreateTables(ctx, (*Stamped)(nil)))
+			return session.Add(ctx, &Stamped{1, at}, &Stamped{2, at})
+		})
+		f.do(t, func(ctx context.Context) error {
+			get[Stamped](t, ctx, int64(2)).At = at.Add(time.Hour)
+			return nil
+		})
+		f.do(t, func(ctx context.Context) error {
+			found, err := session.Find[Stamped](ctx, query.In(&stampeds.At, at, at.Add(time.Hour)), query.Asc(&stampeds.ID))
+			if err != nil || len(found) != 2 || !found[0].At.Equal(at) || !found[1].At.Equal(at.Add(time.Hour)) {
+				t.Errorf("found %v, %v", found, err)
+			}
+			return err
+		})
+	})
+}
+
 // Shift is on a day.
 type Shift struct {
 	ID  int64      `db:"id,pk"`
@@ -92,7 +134,7 @@ var shifts = entity.Columns[Shift]()
 // TestDays: an instant in a column of days is the day in UTC that it is on, on every database: as it is written, as it is
 // compared, and as a change is looked for.
 func TestDays(t *testing.T) {
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := open(t, b)
 		day := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 		late := time.Date(2026, 11, 29, 20, 30, 0, 0, time.FixedZone("", -2*3600)) // in UTC too
@@ -215,7 +257,7 @@ func mealKeys(all []*Meal) string {
 // TestDaysAsKeys: every hour of a day is the same key, to the session and to the database. An object keeps the hour that it was
 // given until it is read again.
 func TestDaysAsKeys(t *testing.T) {
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := openFeasts(t, b, 28)
 		f.do(t, func(ctx context.Context) error {
 			feast := &Feast{Day: late(29), Name: "new"}
@@ -289,7 +331,7 @@ func TestDaysAsKeys(t *testing.T) {
 
 // TestDaysAsForeignKeys: a row refers to another one by any hour of its day, and what they say of it agrees.
 func TestDaysAsForeignKeys(t *testing.T) {
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := openFeasts(t, b, 28)
 		f.do(t, func(ctx context.Context) error {
 			feast := &Feast{Day: late(29), Meals: []*Meal{{ID: 4}}}
@@ -354,7 +396,7 @@ func TestDaysAsForeignKeys(t *testing.T) {
 // TestDaysThatAreWritten: whichever verb writes an instant, what is stored is its day. Nothing is written for another hour of
 // the day that is stored.
 func TestDaysThatAreWritten(t *testing.T) {
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := openFeasts(t, b, 27, 28, 29, 30)
 		all := func(ctx context.Context) []*Meal {
 			found, err := session.Find[Meal](ctx, query.Asc(&meals.ID))
@@ -426,7 +468,7 @@ func TestDaysThatAreWritten(t *testing.T) {
 // TestUpsertByADay: a unique key of days is met by any hour of the day.
 func TestUpsertByADay(t *testing.T) {
 	byEve := query.OnConflict(&feasts.Eve)
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := openFeasts(t, b, 28, 29)
 		for _, c := range []struct {
 			feast Feast
@@ -460,7 +502,7 @@ func TestUpsertByADay(t *testing.T) {
 
 // TestDaysThatMayBeNull: a sql.NullTime is compared by its day, and no row without one is at, before or behind it.
 func TestDaysThatMayBeNull(t *testing.T) {
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := openFeasts(t, b, 29)
 		f.do(t, func(ctx context.Context) error {
 			return session.Add(ctx, &Meal{ID: 1, Day: late(29), Until: valid(late(29))}, &Meal{ID: 2, Day: late(29)},
@@ -506,7 +548,7 @@ func TestDaysThatMayBeNull(t *testing.T) {
 // TestSeekOverDays: a list by days goes on behind a day whatever hours its rows were given, in the unit that gave them too,
 // and under a filter that names another hour of its day.
 func TestSeekOverDays(t *testing.T) {
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := openFeasts(t, b, 27, 28, 29, 30)
 		f.do(t, func(ctx context.Context) error {
 			must(t, session.Add(ctx, &Meal{ID: 1, Day: late(28)}, &Meal{ID: 2, Day: late(29), Until: valid(late(30))},
@@ -565,7 +607,7 @@ func walkMeals(t *testing.T, ctx context.Context) error {
 // no day that equals it.
 func TestDaysOfPrograms(t *testing.T) {
 	type filter struct{ Day query.Criteria[time.Time] }
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := openFeasts(t, b, 28, 29)
 		for at, want := range map[time.Time]string{midnight(29): "1 1", early(29): "1 0", late(29): "1 0", early(30): "0 0"} {
 			f.do(t, func(ctx context.Context) error {
@@ -649,7 +691,7 @@ var lockers = entity.Columns[Locker]()
 
 // TestDaysThatTheSessionKeeps: created, updated and softdelete columns of days hold the day in UTC, whichever verb keeps them.
 func TestDaysThatTheSessionKeeps(t *testing.T) {
-	onBoth(t, func(t *testing.T, b backend) {
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := open(t, b) // at noon of the 22nd
 		f.do(t, func(ctx context.Context) error {
 			must(t, session.CreateTables(ctx, (*Locker)(nil)))
@@ -691,10 +733,7 @@ var rings = entity.Columns[Ring]()
 
 // TestLinksBetweenDays: a table in between has the types of the keys, whatever the server's zone is.
 func TestLinksBetweenDays(t *testing.T) {
-	onBoth(t, func(t *testing.T, b backend) {
-		if direct := b.url; b.name == "postgres" {
-			b.url = func(t testing.TB) string { return direct(t) + "&timezone=America/Sao_Paulo" }
-		}
+	inTheWest(t, func(t *testing.T, b backend) {
 		f := open(t, b)
 		f.do(t, func(ctx context.Context) error {
 			must(t, session.CreateTables(ctx, (*Ring)(nil), (*Bell)(nil)))
