@@ -337,6 +337,8 @@ func (e *Engine) purgeLoop() {
 func (e *Engine) purge(ctx context.Context, now time.Time) {
 	x := &exchange{}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	x.direct(e.sql.direct)
+	before := len(x.Statements)
 	e.mu.Lock()
 	for _, d := range e.dests {
 		if l := d.lanes[0]; l != nil && l.safe(now) {
@@ -347,7 +349,7 @@ func (e *Engine) purge(ctx context.Context, now time.Time) {
 		}
 	}
 	e.mu.Unlock()
-	if len(x.Statements) == 0 {
+	if len(x.Statements) == before {
 		return
 	}
 	if err := e.db.Run(ctx, "outbox.Purge", driver.Write, &x.Script, x); err != nil && ctx.Err() == nil {

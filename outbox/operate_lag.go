@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/value"
 )
 
@@ -39,7 +40,10 @@ func (o *Operator) Lags(ctx context.Context) (list []Lag, err error) {
 		return nil, err
 	}
 	q := prepare(d, "select urutu_message_lane", lagText(micros(d)), nil, tText, tSmall, tBool, tTime, tTime, tInt, tInt, tInt)
-	return list, o.ask(ctx, op, q.with(), func(row []value.Value) { list = append(list, readLag(row)) })
+	x := &exchange{}
+	x.direct(direct(d))
+	x.add(q.with(), func(row []value.Value) { list = append(list, readLag(row)) })
+	return list, o.db.Run(ctx, op, driver.Read, &x.Script, x)
 }
 
 // lagText renders one row for each lane. What is looked for in a lane is ordered by a key and limited.

@@ -20,11 +20,15 @@ import (
 type sentTo struct {
 	mu   sync.Mutex
 	list map[string]*[3]driver.Statement
+	// direct are those before which the server is told not to read whole tables, each time that they are sent.
+	direct map[string]bool
 }
 
-func (s *sentTo) keep(st driver.Statement) {
+func (s *sentTo) keep(st driver.Statement, direct bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before, known := s.direct[st.SQL]
+	s.direct[st.SQL] = direct && (before || !known)
 	kept := s.list[st.SQL]
 	if kept == nil {
 		kept = &[3]driver.Statement{st, st, st}
@@ -147,8 +151,7 @@ func (p *planned) explainPostgres(t *testing.T, st *driver.Statement, mode strin
 	undone := errors.New("undone")
 	run := func(ctx context.Context) error {
 		s := session.From(ctx)
-		scans := !strings.HasPrefix(st.SQL, "DELETE FROM urutu_message WHERE ctid") // before which the engine says so
-		for _, before := range []string{"SET LOCAL plan_cache_mode = " + mode, fmt.Sprint("SET LOCAL enable_seqscan = ", scans), prepare} {
+		for _, before := range []string{"SET LOCAL plan_cache_mode = " + mode, fmt.Sprint("SET LOCAL enable_seqscan = ", !p.sent.direct[st.SQL]), prepare} {
 			if _, err := s.ExecContext(ctx, before); err != nil {
 				return err
 			}

@@ -91,7 +91,7 @@ type planned struct {
 }
 
 func newPlanned(t *testing.T, d urututest.Database) *planned {
-	p := &planned{T: t, postgres: d == urututest.InPostgres, sent: sentTo{list: map[string]*[3]driver.Statement{}}}
+	p := &planned{T: t, postgres: d == urututest.InPostgres, sent: sentTo{list: map[string]*[3]driver.Statement{}, direct: map[string]bool{}}}
 	real := sqlitedriver.New()
 	if p.postgres {
 		real = pgxdriver.New()
@@ -198,9 +198,11 @@ func (p *planned) fill(n int) {
 func (p *planned) record() {
 	p.Helper()
 	p.recorder.Inject(func(s *driver.Script) faultdriver.Fault {
+		direct := false
 		for _, st := range s.Statements {
+			direct = direct || strings.Contains(st.SQL, "'enable_seqscan', 'off'")
 			if strings.Contains(st.SQL, messageTable) {
-				p.sent.keep(st)
+				p.sent.keep(st, direct)
 			}
 		}
 		return nil

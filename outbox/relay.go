@@ -142,9 +142,7 @@ func (e *Engine) arrived(d *destination, list []*Delivery) {
 	}
 	w := e.watch(WorkDelete, d)
 	x := &exchange{}
-	if e.sql.direct != nil {
-		x.add(e.sql.direct.with(), nil)
-	}
+	x.direct(e.sql.direct)
 	for l, ids := range byLane {
 		st := e.sql.delete.lists([][]value.Value{nil, nil, ofInts(ids)}, value.OfInt(int64(d.id)), value.OfInt(int64(l.number)), value.Value{})
 		x.add(st, nil)

@@ -179,7 +179,17 @@ func (s *statements) leasing(d dialect.Dialect) {
 		types(tDest))
 }
 
+// direct tells PostgreSQL not to plan for reading whole tables, until the transaction ends: it returns nil for others. A
+// planner believes that the few rows of a table which had many are all over its index, and that reading the table is cheaper.
+func direct(d dialect.Dialect) *query {
+	if d.Name() != "postgres" {
+		return nil
+	}
+	return prepare(d, "set enable_seqscan", "SELECT set_config('enable_seqscan', 'off', true)", nil, tText)
+}
+
 func (s *statements) writing(d dialect.Dialect) {
+	s.direct = direct(d)
 	// What was noted of a message outlives it where the unit that handled it had a snapshot that is older than the note.
 	s.heal = prepare(d, "delete urutu_message_retry", "DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND coalesce((SELECT false FROM urutu_message m"+
 		" WHERE m.dest = urutu_message_retry.dest AND m.lane = urutu_message_retry.lane AND m.id = urutu_message_retry.id), true)", types(tDest, tSmall))
@@ -214,8 +224,7 @@ func (s *statements) writing(d dialect.Dialect) {
 			types(tDest, tSmall, tInt))
 		// Each number is looked up by the whole key, and what is found is deleted where it is. A planner that knows nothing of a
 		// table that has grown would rather read the whole lane, were that among the conditions, which it believes to have a few
-		// hundred rows; and the whole table without it, so that it is told not to.
-		s.direct = prepare(d, "set enable_seqscan", "SELECT set_config('enable_seqscan', 'off', true)", nil, tText)
+		// hundred rows; and the whole table without it, so that it is told not to (direct).
 		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE ctid = ANY (ARRAY("+
 			"SELECT (SELECT m.ctid FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = u.id) FROM unnest(?3) AS u(id)))",
 			types(tDest, tSmall, tInt))
@@ -261,6 +270,13 @@ type exchange struct {
 
 func (x *exchange) add(st driver.Statement, row func([]value.Value)) {
 	x.Statements, x.results, x.counts = append(x.Statements, st), append(x.results, row), append(x.counts, nil)
+}
+
+// direct has what is added later planned without reading whole tables, where a database has to be told.
+func (x *exchange) direct(q *query) {
+	if q != nil {
+		x.add(q.with(), nil)
+	}
 }
 
 // count adds a statement of which only the number of rows counts.
