@@ -149,9 +149,10 @@ func refuse(op, format string, args ...any) error {
 
 // immediate writes messages that are to be delivered at once.
 type immediate struct {
-	once            sync.Once
-	lock, one, many *query
-	dropped         func(n int64, topics ...string)
+	once           sync.Once
+	one, many      *query
+	slot, allSlots *query // that take the locks of one, or of some; nil where there is one writer
+	dropped        func(n int64, topics ...string)
 }
 
 var _ session.SnapshotWriter = (*immediate)(nil)
@@ -167,16 +168,18 @@ func (w *immediate) prepare(d dialect.Dialect) {
 		return
 	}
 	// A transaction has its number before it draws one for a message, so that whoever reads can tell for how long it has
-	// to expect messages with lower numbers.
+	// to expect messages with lower numbers. The rows of one message are not sorted, which would be a third of its price: the
+	// order of destinations is of no account.
 	w.one = prepare(d, "insert urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+")"+
 		" SELECT s.dest, (?1::int * n.lanes) >> 10, ?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz"+
-		" FROM urutu_message_subscription s"+destination+" WHERE s.topic = ?3 AND pg_current_xact_id() IS NOT NULL ORDER BY s.dest", contentTypes)
+		" FROM urutu_message_subscription s"+destination+" WHERE s.topic = ?3 AND pg_current_xact_id() IS NOT NULL", contentTypes)
 	w.many = prepare(d, "insert urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+")"+
 		" SELECT s.dest, (v.slot::int * n.lanes) >> 10, v.slot, v.msg_id, v.topic, v.key, v.headers, v.payload, v.created_at"+
 		" FROM unnest(?1::smallint[], ?2::uuid[], ?3::text[], ?4::text[], ?5::bytea[], ?6::bytea[], ?7::timestamptz[])"+
 		" WITH ORDINALITY AS v("+content+", place) JOIN urutu_message_subscription s ON s.topic = v.topic"+destination+
 		" WHERE pg_current_xact_id() IS NOT NULL ORDER BY v.place, s.dest", contentTypes)
-	w.lock = prepare(d, "lock urutu_message", "SELECT count(pg_advisory_xact_lock(?1, slot)) FROM unnest(?2) AS slot",
+	w.slot = prepare(d, "lock urutu_message", "SELECT pg_advisory_xact_lock(?1, ?2) IS NULL", types(tDest, tDest), tBool)
+	w.allSlots = prepare(d, "lock urutu_message", "SELECT count(pg_advisory_xact_lock(?1, slot)) FROM unnest(?2) AS slot",
 		types(tDest, tDest), tInt)
 }
 
@@ -188,8 +191,8 @@ const lockSpace = 1970435445
 func (w *immediate) Statements(d dialect.Dialect, values []value.Value) []session.Written {
 	w.once.Do(func() { w.prepare(d) })
 	var list []session.Written
-	if slots := w.slots(values); len(slots) > 0 {
-		list = append(list, session.Written{Statement: w.lock.lists([][]value.Value{nil, ofInts(slots)}, value.OfInt(lockSpace), value.Value{})})
+	if st, ok := w.lock(values); ok {
+		list = append(list, session.Written{Statement: st})
 	}
 	n := int64(len(values) / len(contentTypes))
 	st := w.one.with(values...)
@@ -227,11 +230,23 @@ func topicsOf(values []value.Value, each int) (topics []string) {
 	return topics
 }
 
-// slots returns the slots of the messages with keys, in order, each once.
-func (w *immediate) slots(values []value.Value) (slots []int64) {
-	if w.lock == nil {
-		return nil
+// lock returns the statement that takes the locks of the messages' slots, if any of them has a key.
+func (w *immediate) lock(values []value.Value) (driver.Statement, bool) {
+	if w.slot == nil {
+		return driver.Statement{}, false
 	}
+	switch slots := slotsOf(values); len(slots) {
+	case 0:
+		return driver.Statement{}, false
+	case 1: // without a set of rows to gather and to count
+		return w.slot.with(value.OfInt(lockSpace), value.OfInt(slots[0])), true
+	default:
+		return w.allSlots.lists([][]value.Value{nil, ofInts(slots)}, value.OfInt(lockSpace), value.Value{}), true
+	}
+}
+
+// slotsOf returns the slots of the messages with keys, in order, each once.
+func slotsOf(values []value.Value) (slots []int64) {
 	for i := 0; i < len(values); i += len(contentTypes) {
 		if !values[i+3].IsNull() {
 			slots = append(slots, values[i].Int())

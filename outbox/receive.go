@@ -48,8 +48,8 @@ func Receive(ctx context.Context, destination string, batch []Incoming) (fresh i
 	name := value.OfText(destination)
 	var known bool
 	x.add(h.inbox.known.with(name), func([]value.Value) { known = true })
-	if slots := h.now.slots(rows); len(slots) > 0 {
-		x.add(h.now.lock.lists([][]value.Value{nil, ofInts(slots)}, value.OfInt(lockSpace), value.Value{}), nil)
+	if st, ok := h.now.lock(rows); ok {
+		x.add(st, nil)
 	}
 	h.inbox.receive(x, rows, name, count)
 	if err := h.db.Run(session.On(ctx, h.name), op, driver.Write, &x.Script, x); err != nil {
