@@ -103,33 +103,55 @@ func (b *business) compete(ctx context.Context, l *load, db *database, sdb *sess
 			if _, err := db.conn.Exec(ctx, "TRUNCATE urutu_message"); err != nil {
 				return nil, err
 			}
-			took, err := b.run(ctx, l.units, db, sdb, ps[i])
+			rate, err := b.run(ctx, l.turn, db, sdb, ps[i])
 			if err != nil {
 				return nil, err
 			}
 			if round >= 0 {
-				out[i] = append(out[i], float64(clients*l.units)/took.Seconds())
+				out[i] = append(out[i], rate)
 			}
 		}
 	}
 	return out, nil
 }
 
-// run has each client do so many units, with products that no other one takes.
-func (b *business) run(ctx context.Context, units int, db *database, sdb *session.DB, p publication) (time.Duration, error) {
-	errs := make([]error, clients)
-	var all sync.WaitGroup
-	begin := time.Now()
+// settled is how many units each client does before they count. The tables were emptied before the turn, so that the server
+// plans for them anew.
+const settled = 10
+
+// run has all clients do units for a time, each with products that no other one takes, and returns how many a second.
+func (b *business) run(ctx context.Context, turn time.Duration, db *database, sdb *session.DB, p publication) (float64, error) {
+	var before, all sync.WaitGroup
+	before.Add(clients)
+	errs, done := make([]error, clients), make([]int, clients)
+	var begin time.Time
+	started := make(chan struct{})
 	for c := range clients {
 		all.Go(func() {
 			own := &data{products: db.products[c*len(db.products)/clients : (c+1)*len(db.products)/clients]}
-			for range units {
-				errs[c] = errors.Join(errs[c], sdb.Do(ctx, func(ctx context.Context) error {
+			unit := func() error {
+				return sdb.Do(ctx, func(ctx context.Context) error {
 					return errors.Join(b.unit(ctx, db.customer, own.next(10)), p.add(ctx, db.customer))
-				}))
+				})
+			}
+			for range settled {
+				errs[c] = errors.Join(errs[c], unit())
+			}
+			before.Done()
+			<-started
+			for errs[c] == nil && time.Since(begin) < turn {
+				errs[c] = unit()
+				done[c]++
 			}
 		})
 	}
+	before.Wait()
+	begin = time.Now()
+	close(started)
 	all.Wait()
-	return time.Since(begin), errors.Join(errs...)
+	units := 0
+	for _, n := range done {
+		units += n
+	}
+	return float64(units) / time.Since(begin).Seconds(), errors.Join(errs...)
 }

@@ -17,17 +17,17 @@ type load struct {
 	batch   int           // messages in a turn of a comparison
 	backlog int           // messages that wait when a drain begins
 	pace    time.Duration // how long messages are sent at one pace
-	units   int           // units of each client in a round of what publishing costs
+	turn    time.Duration // for how long the clients do one kind of unit when it is measured what publishing costs
 	kills   int           // processes that are killed
 	say     func(format string, args ...any)
 }
 
 func fullLoad() load {
-	return load{rounds: 5, batch: 1000, backlog: 50_000, pace: 8 * time.Second, units: 120, kills: 3}
+	return load{rounds: 5, batch: 1000, backlog: 50_000, pace: 8 * time.Second, turn: 1500 * time.Millisecond, kills: 3}
 }
 
 func quickLoad() load {
-	return load{rounds: 2, batch: 40, backlog: 500, pace: 200 * time.Millisecond, units: 2, kills: 1}
+	return load{rounds: 2, batch: 40, backlog: 500, pace: 200 * time.Millisecond, turn: 10 * time.Millisecond, kills: 1}
 }
 
 // goal is a bar that is not a ratio of times.
