@@ -33,19 +33,27 @@ func businesses() []business {
 	}
 }
 
-// publication is what is published beside: the variants of a unit.
+// publication is what is published beside: the variants of a unit. What is lost to the first one is not to exceed the bar,
+// where there is one.
 type publication struct {
 	name string
 	add  func(ctx context.Context, customer uuid.UUID) error
+	goal string
+	bar  float64
 }
 
 func publications() []publication {
+	keyed := fmt.Sprintf("with one of %s keys", thousands(drainKeys))
 	return []publication{
-		{"without a message", func(context.Context, uuid.UUID) error { return nil }},
-		{"with one", func(ctx context.Context, customer uuid.UUID) error {
+		{name: "without a message", add: func(context.Context, uuid.UUID) error { return nil }},
+		// What any outbox costs: one more INSERT in the same round trip, into a table that nobody subscribes to.
+		{name: "with a row of a plain table", add: func(ctx context.Context, customer uuid.UUID) error {
+			return stage(ctx, "customers", customer)
+		}},
+		{name: "with one", goal: "≤ %s %%", bar: 10, add: func(ctx context.Context, customer uuid.UUID) error {
 			return bus.Publish(ctx, welcome{Customer: customer})
 		}},
-		{fmt.Sprintf("with one of %s keys", thousands(drainKeys)), func(ctx context.Context, customer uuid.UUID) error {
+		{name: keyed, goal: "with a key ≤ %s %%", bar: 15, add: func(ctx context.Context, customer uuid.UUID) error {
 			return bus.Publish(ctx, welcome{Customer: customer, Key: fmt.Sprint("key ", rand.IntN(drainKeys))})
 		}},
 	}
@@ -72,10 +80,12 @@ func measureCosts(ctx context.Context, l *load, db *database) (t table, err erro
 			return t, fmt.Errorf("%s: %w", b.name, err)
 		}
 		line := row{Name: b.name, Figures: []string{thousands(r.median(0))}}
-		for i, bar := range []float64{10, 15} {
+		for i, p := range publications()[1:] {
 			q := r.over(i + 1)
 			line.Figures = append(line.Figures, fmt.Sprintf("%s; %+.0f %% (%+.0f–%+.0f)", thousands(r.median(i+1)), q.Median, q.Low, q.High))
-			line.Goals = append(line.Goals, atMost([]string{"≤ %s %%", "with a key ≤ %s %%"}[i], -q.Median, bar))
+			if p.bar > 0 {
+				line.Goals = append(line.Goals, atMost(p.goal, -q.Median, p.bar))
+			}
 		}
 		t.Rows = append(t.Rows, line)
 	}

@@ -190,12 +190,15 @@ func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) err
 		}
 		name := value.OfText(dest.Destination)
 		add(destinations.with(name, value.OfInt(int64(lanesOf(d)))), nil)
-		for _, topic := range dest.Topics {
-			add(subscriptions.with(name, value.OfText(topic)), nil)
-		}
 		add(lanes.with(name), nil)
 		add(leases.with(name), nil)
 		add(number.with(name), func(row []value.Value) { dest.id = int32(row[0].Int()) })
+	}
+	// Behind all lanes: [Relane] locks those first, and then a destination.
+	for _, dest := range e.dests {
+		for _, topic := range dest.Topics {
+			add(subscriptions.with(value.OfText(dest.Destination), value.OfText(topic)), nil)
+		}
 	}
 	return e.db.Run(ctx, op, driver.Write, script, results)
 }

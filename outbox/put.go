@@ -158,10 +158,9 @@ type immediate struct {
 var _ session.SnapshotWriter = (*immediate)(nil)
 
 func (w *immediate) prepare(d dialect.Dialect) {
-	// The number of lanes is asked of the destination, where [Relane] changes it, whatever who subscribes meanwhile has read.
-	const destination = " JOIN urutu_message_destination n ON n.id = s.dest"
-	const insert = "INSERT INTO urutu_message (dest, lane, " + content + ") SELECT s.dest, (?1 * n.lanes) >> 10, ?1, ?2, ?3, ?4, ?5, ?6, ?7" +
-		" FROM urutu_message_subscription s" + destination + " WHERE s.topic = ?3"
+	// A subscription has its destination's number of lanes, so that who publishes asks nothing of that one.
+	const insert = "INSERT INTO urutu_message (dest, lane, " + content + ") SELECT s.dest, (?1 * s.lanes) >> 10, ?1, ?2, ?3, ?4, ?5, ?6, ?7" +
+		" FROM urutu_message_subscription s WHERE s.topic = ?3"
 	if d.Features().OneWriter {
 		w.one = prepare(d, "insert urutu_message", insert+" ORDER BY s.dest", contentTypes)
 		w.many = w.one
@@ -171,12 +170,12 @@ func (w *immediate) prepare(d dialect.Dialect) {
 	// to expect messages with lower numbers. The rows of one message are not sorted, which would be a third of its price: the
 	// order of destinations is of no account.
 	w.one = prepare(d, "insert urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+")"+
-		" SELECT s.dest, (?1::int * n.lanes) >> 10, ?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz"+
-		" FROM urutu_message_subscription s"+destination+" WHERE s.topic = ?3 AND pg_current_xact_id() IS NOT NULL", contentTypes)
+		" SELECT s.dest, (?1::int * s.lanes) >> 10, ?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz"+
+		" FROM urutu_message_subscription s WHERE s.topic = ?3 AND pg_current_xact_id() IS NOT NULL", contentTypes)
 	w.many = prepare(d, "insert urutu_message", "INSERT INTO urutu_message (dest, lane, "+content+")"+
-		" SELECT s.dest, (v.slot::int * n.lanes) >> 10, v.slot, v.msg_id, v.topic, v.key, v.headers, v.payload, v.created_at"+
+		" SELECT s.dest, (v.slot::int * s.lanes) >> 10, v.slot, v.msg_id, v.topic, v.key, v.headers, v.payload, v.created_at"+
 		" FROM unnest(?1::smallint[], ?2::uuid[], ?3::text[], ?4::text[], ?5::bytea[], ?6::bytea[], ?7::timestamptz[])"+
-		" WITH ORDINALITY AS v("+content+", place) JOIN urutu_message_subscription s ON s.topic = v.topic"+destination+
+		" WITH ORDINALITY AS v("+content+", place) JOIN urutu_message_subscription s ON s.topic = v.topic"+
 		" WHERE pg_current_xact_id() IS NOT NULL ORDER BY v.place, s.dest", contentTypes)
 	w.slot = prepare(d, "lock urutu_message", "SELECT pg_advisory_xact_lock(?1, ?2) IS NULL", types(tDest, tDest), tBool)
 	w.allSlots = prepare(d, "lock urutu_message", "SELECT count(pg_advisory_xact_lock(?1, slot)) FROM unnest(?2) AS slot",
@@ -218,7 +217,7 @@ func current(d dialect.Dialect, topics []string) []session.Written {
 		return nil
 	}
 	q := prepare(d, "lock urutu_message_subscription", "SELECT count(*) FROM (SELECT 1 FROM urutu_message_subscription s"+
-		" JOIN urutu_message_destination n ON n.id = s.dest WHERE s.topic = ANY (?1) FOR SHARE) s", types(tText), tInt)
+		" WHERE s.topic = ANY (?1) FOR SHARE) s", types(tText), tInt)
 	return []session.Written{{Statement: q.lists([][]value.Value{ofTexts(topics)}, value.Value{})}}
 }
 
@@ -348,18 +347,25 @@ func (w *delayed) Current(d dialect.Dialect, values []value.Value) []session.Wri
 type announcement struct {
 	once  sync.Once
 	query [2]*query
+	lock  *query // nil where there is one writer
 }
 
 var _ session.Writer = (*announcement)(nil)
 
 func (w *announcement) prepare(d dialect.Dialect) {
 	w.query = [2]*query{registerDestination(d), registerSubscription(d)}
+	if !d.Features().OneWriter {
+		w.lock = prepare(d, "lock urutu_message", "LOCK TABLE urutu_message IN ROW EXCLUSIVE MODE", nil)
+	}
 }
 
 // Statements implements session.Writer.
 func (w *announcement) Statements(d dialect.Dialect, values []value.Value) []session.Written {
 	w.once.Do(func() { w.prepare(d) })
 	var list []session.Written
+	if w.lock != nil { // as the message's INSERT will: before the number of lanes is read, which [Relane] changes behind this lock
+		list = append(list, session.Written{Statement: w.lock.with()})
+	}
 	slices.SortFunc(values, func(a, b value.Value) int { return cmp.Compare(a.Str(), b.Str()) })
 	for _, topic := range slices.Compact(values) {
 		for _, st := range [...]driver.Statement{
@@ -385,10 +391,17 @@ func registerDestination(d dialect.Dialect) *query {
 		"INSERT INTO urutu_message_destination (name, lanes) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING", types(tText, tSmall))
 }
 
+// registerSubscription subscribes a destination to a topic, with its number of lanes: behind a lock that [Relane] takes too.
+// A transaction with one snapshot fails where the number has changed since.
 func registerSubscription(d dialect.Dialect) *query {
+	lock := ""
+	if !d.Features().OneWriter {
+		lock = " FOR SHARE OF n"
+	}
 	return prepare(d, "insert urutu_message_subscription",
-		"INSERT INTO urutu_message_subscription (topic, dest, lanes) SELECT ?2, id, lanes FROM urutu_message_destination"+
-			" WHERE name = ?1 ON CONFLICT (topic, dest) DO NOTHING", types(tText, tText))
+		"INSERT INTO urutu_message_subscription (topic, dest, lanes) SELECT ?2, n.id, n.lanes FROM urutu_message_destination n WHERE n.name = ?1"+
+			" AND NOT EXISTS (SELECT 1 FROM urutu_message_subscription s WHERE s.topic = ?2 AND s.dest = n.id)"+lock+
+			" ON CONFLICT (topic, dest) DO NOTHING", types(tText, tText))
 }
 
 // registerLanes makes the lanes of a destination that are missing, with the highest epoch of those that are there.

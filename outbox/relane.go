@@ -49,7 +49,7 @@ func Relane(ctx context.Context, destination string, lanes int) error {
 	both := func(text string) { x.add(prepare(d, "relane", text, types(tText, tDest)).with(name, n), nil) }
 	x.count(prepare(d, "relane", "UPDATE urutu_message_destination SET lanes = ?2 WHERE name = ?1", types(tText, tDest)).with(name, n),
 		func(affected int64) { found = affected })
-	// Older programs read it here; this one asks the destination.
+	// Where who publishes reads it.
 	both("UPDATE urutu_message_subscription SET lanes = ?2 WHERE dest = " + dest)
 	const message = "urutu_message m WHERE m.dest = urutu_message_retry.dest AND m.lane = urutu_message_retry.lane AND m.id = urutu_message_retry.id"
 	one("DELETE FROM urutu_message_retry WHERE dest = " + dest + " AND NOT EXISTS (SELECT 1 FROM " + message + ")")

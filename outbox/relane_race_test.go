@@ -143,6 +143,50 @@ func TestSubscribingWhileLanesChange(t *testing.T) {
 	}
 }
 
+// TestAnnouncingWhileLanesChange: a unit publishes the first task for a destination that there is, and is about to store the
+// subscription when the number of lanes is to change. That waits for the unit, and what both leave behind agrees.
+func TestAnnouncingWhileLanesChange(t *testing.T) {
+	t.Parallel()
+	db := relaned(t)
+	for _, text := range []string{
+		"CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$",
+		"CREATE TRIGGER wait_here BEFORE INSERT ON urutu_message_subscription FOR EACH ROW EXECUTE FUNCTION wait_here()",
+	} {
+		urututest.Do(t, db, func(ctx context.Context) error {
+			_, err := session.From(ctx).ExecContext(ctx, text)
+			return err
+		})
+	}
+	runs := 0
+	publish := func(ctx context.Context) error {
+		runs++
+		task := message.Type{Topic: "group", Kind: message.Task}
+		var err error
+		for i := range 32 {
+			err = errors.Join(err, outbox.Put(ctx, outbox.Outgoing{Type: task, ID: uuid.New(), Key: strconv.Itoa(i), Payload: []byte("{}")}))
+		}
+		return err
+	}
+	changed, published := make(chan error, 1), make(chan error, 1)
+	urututest.Do(t, db, func(ctx context.Context) error {
+		if _, err := session.From(ctx).ExecContext(ctx, "SELECT pg_advisory_xact_lock(4711)"); err != nil {
+			return err
+		}
+		go func() { published <- db.Do(context.Background(), publish) }()
+		awaitLock(t, db, "INSERT INTO urutu_message_subscription")
+		go func() { changed <- outbox.Relane(db.Context(context.Background()), "group", 3) }()
+		awaitLock(t, db, "LOCK TABLE urutu_message IN EXCLUSIVE")
+		return nil
+	})
+	if err := errors.Join(<-changed, <-published); err != nil || runs != 1 {
+		t.Errorf("after %d runs: %v", runs, err)
+	}
+	urututest.Do(t, db, publish)
+	if n := misplaced(t, db); n != 0 {
+		t.Errorf("%d messages are in lanes that there are not", n)
+	}
+}
+
 // awaitLock waits until a statement waits for a lock.
 func awaitLock(t *testing.T, db *session.DB, statement string) {
 	t.Helper()
