@@ -129,3 +129,89 @@ func TestDoubtedFloor(t *testing.T) {
 		}
 	}
 }
+
+// TestLaneGoesOnWhereItsOwnerStopped: who takes a lane does not go through everything that its last owner has deleted. A
+// message with a number of long ago, which is not to be, is found nevertheless.
+func TestLaneGoesOnWhereItsOwnerStopped(t *testing.T) {
+	t.Parallel()
+	db := urututest.Open(t, urututest.Config{Database: urututest.InPostgres, Session: session.Config{PoolSize: 4, Logger: slog.New(slog.DiscardHandler)}})
+	if err := db.Install(t.Context(), Component()); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan string, 100)
+	begin := func() *Engine {
+		e := NewEngine(db, Config{Logger: slog.New(slog.DiscardHandler)}, Consumer{
+			Destination: "group", Topics: []string{"test.sent"}, Handle: func(ctx context.Context, d *Delivery) error {
+				if string(d.Payload) == "bad" {
+					return &Failure{Reason: Permanent, Park: true, Err: errors.New("it is bad")}
+				}
+				err := db.Do(ctx, d.Acknowledge)
+				if err == nil {
+					done <- string(d.Payload)
+				}
+				return err
+			},
+		})
+		e.timing.tick, e.timing.renew = 10*time.Millisecond, 20*time.Millisecond
+		started(t, e)
+		return e
+	}
+	put := func(payload string) {
+		t.Helper()
+		urututest.Do(t, db, func(ctx context.Context) error { // into the first lane
+			return Put(ctx, Outgoing{Type: message.Type{Topic: "test.sent"}, ID: uuid.UUID{15: 1}, Payload: []byte(payload)})
+		})
+		if payload == "bad" {
+			return
+		}
+		if got := <-done; got != payload {
+			t.Fatalf("%s was handled, not %s", got, payload)
+		}
+	}
+	first := func(e *Engine) bottom {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if l := e.dests[0].lanes[0]; l != nil {
+			return l.bottom
+		}
+		return bottom{}
+	}
+	e := begin()
+	for _, payload := range []string{"1", "2", "3", "bad", "4"} {
+		put(payload)
+	}
+	bad := askFor(t, db, "SELECT id - 1 FROM urutu_message")
+	stored := func() string { return askFor(t, db, "SELECT bottom FROM urutu_message_lease WHERE lane = 0") }
+	await(t, "the bottom is stored", func() bool {
+		e.mu.Lock()
+		if l := e.dests[0].lanes[0]; l != nil { // what is known now has been so for a while, and a sweep is due
+			l.bottom.sure, l.bottom.agedAt, l.whole = l.floor, time.Now(), true
+		}
+		e.mu.Unlock()
+		e.wake()
+		return stored() == bad
+	})
+	if err := e.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e = begin()
+	await(t, "the lane is taken", func() bool { return fmt.Sprint(first(e).taken) == bad })
+	put("5")
+	urututest.Do(t, db, func(ctx context.Context) error {
+		_, err := session.From(ctx).ExecContext(ctx, "ALTER TABLE urutu_message ALTER COLUMN id RESTART WITH 1")
+		return err
+	})
+	urututest.Do(t, db, func(ctx context.Context) error {
+		return Put(ctx, Outgoing{Type: message.Type{Topic: "test.sent"}, ID: uuid.UUID{15: 1}, Payload: []byte("6")})
+	})
+	e.lookBelow(t.Context(), time.Now())
+	if got := <-done; got != "6" {
+		t.Fatalf("%s was handled", got)
+	}
+	if err := Relane(db.Context(t.Context()), "group", 8); err != nil {
+		t.Fatal(err)
+	}
+	if got := askFor(t, db, "SELECT max(bottom) FROM urutu_message_lease"); got != "0" {
+		t.Errorf("after the number of lanes has changed one begins at %s", got)
+	}
+}

@@ -44,7 +44,7 @@ type lane struct {
 	// sweeping is a sweep of the whole lane that takes several looks, and has come to sweptTo.
 	sweeping bool
 	sweptTo  int64
-	// bottom is where it begins: nothing up to there is in the table any more, but what was deleted may still be in the way.
+	// bottom is where it begins: nothing up to there is in the table any more.
 	bottom  bottom
 	covered covered
 	due     time.Time // when the next retry is; zero for never
@@ -137,7 +137,8 @@ func (l *lane) begin(now time.Time, everything bool) look {
 
 // fail puts back what a look was asked for that did not come to its end.
 func (l *lane) fail(k *look) {
-	l.bottom, l.covered = bottom{}, covered{} // the database may be another one now, in which numbers come again
+	// The database may be another one now, in which numbers come again, but for those before this process took the lane.
+	l.bottom, l.covered = startAt(l.bottom.taken), covered{}
 	if k.whole {
 		l.sweeping, l.whole = false, true
 	}

@@ -23,11 +23,12 @@ type world struct {
 	retries  map[int64]string // rows with a retry that is due or not; the key that waits, "" for none
 	failures map[int64]int
 
-	now   time.Time
-	lane  *lane
-	look  *look
-	phase int
-	limit int
+	now    time.Time
+	bottom int64 // that a renewal of the lease has stored
+	lane   *lane
+	look   *look
+	phase  int
+	limit  int
 	// window is how many messages a sweep of the whole lane looks at.
 	window int
 	// held and excluded are what was in memory and what was known as the look began, full the topics that had no room, and
@@ -330,7 +331,20 @@ func (w *world) takeOver() {
 	d := w.lane.dest
 	w.lane.abandon()
 	w.lane = newLane(d, 0, w.lane.lease)
+	w.lane.inherit(w.bottom)
 	w.look, w.ready, w.hands, w.deleted, w.noted, w.met = nil, nil, nil, nil, nil, map[int64]bool{}
+}
+
+// renew stores the lane's bottom for its next owner, behind so many sweeps of the whole lane, each of which knows for sure
+// what the one before has seen.
+func (w *world) renew(sweeps int) {
+	for range 2 * sweeps {
+		w.now, w.lane.whole = w.now.Add(2*patience), true
+		for w.step(false); w.look != nil; {
+			w.step(false)
+		}
+	}
+	w.bottom = w.lane.bottom.at
 }
 
 // check is that no more is held of a topic than there is room for.
@@ -404,7 +418,7 @@ func TestLane(t *testing.T) {
 		w := newWorld(t)
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
 			n := rapid.IntRange(0, 2).Draw(t, "which")
-			switch action := rapid.IntRange(0, 21).Draw(t, "action"); action {
+			switch action := rapid.IntRange(0, 22).Draw(t, "action"); action {
 			case 0, 1, 2:
 				w.write(n, rapid.IntRange(0, 3).Draw(t, "key"), rapid.SampledFrom([]string{"slow", "quick"}).Draw(t, "topic"))
 			case 3, 4:
@@ -432,6 +446,8 @@ func TestLane(t *testing.T) {
 				w.lane.whole = w.lane.whole || n > 0
 			case 20, 21:
 				w.now = w.now.Add(2 * lasting) // whoever is still open lasts
+			case 22:
+				w.renew(n)
 			}
 			w.check()
 		}

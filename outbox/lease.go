@@ -101,7 +101,13 @@ func (e *Engine) renew(ctx context.Context) error {
 		if e.sql.renewing != nil {
 			x.add(e.sql.renewing.with(dest, owner), nil)
 		}
-		x.add(e.sql.renew.with(dest, owner, lease), nil)
+		if e.sql.arrays {
+			b := e.bottoms(d)
+			none := value.Value{}
+			x.add(e.sql.renew.lists([][]value.Value{nil, nil, nil, b[0], b[1], b[2]}, dest, owner, lease, none, none, none), nil)
+		} else {
+			x.add(e.sql.renew.with(dest, owner, lease), nil)
+		}
 		x.add(e.sql.bury.with(dest), nil)
 	}
 	if err := e.db.Run(ctx, "outbox.Renew", driver.Write, &x.Script, x); err != nil {
@@ -240,7 +246,8 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 				unowned++
 			}
 		})
-		x.add(e.sql.claimed.with(dest, number, owner, value.OfInt(row.epoch+1), value.OfInt(e.timing.lease.Microseconds())), nil)
+		x.add(e.sql.claimed.with(dest, number, owner, value.OfInt(row.epoch+1), value.OfInt(e.timing.lease.Microseconds())),
+			func(got []value.Value) { taken[len(taken)-1].inherit(got[0].Int()) })
 	}
 	if err := e.db.Run(ctx, "outbox.Claim", driver.Write, &x.Script, x); err != nil {
 		return err
@@ -327,6 +334,7 @@ func (e *Engine) purgeLoop() {
 			return
 		case now := <-ticker.C:
 			e.purge(e.ctx, now)
+			e.lookBelow(e.ctx, now)
 		}
 	}
 }

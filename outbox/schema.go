@@ -11,7 +11,7 @@ import (
 
 // Component is what the outbox keeps in a database: give it to session.DB.Install.
 func Component() session.Component {
-	return session.Component{Name: "outbox", Steps: []session.Step{tables, deaths, pages, leases}}
+	return session.Component{Name: "outbox", Steps: []session.Step{tables, deaths, pages, leases, bottoms}}
 }
 
 // tables is the first version. The table of messages is only inserted into and deleted from, so that each message costs
@@ -111,4 +111,9 @@ func leases(d dialect.Dialect) (list []string) {
 		"INSERT INTO urutu_message_lease (dest, lane, until) SELECT dest, lane, lease_until FROM urutu_message_lane",
 		"ALTER TABLE urutu_message_lane DROP COLUMN lease_until",
 	)
+}
+
+// bottoms is the fifth version: whoever takes a lane learns with its lease up to where nothing is left of it.
+func bottoms(d dialect.Dialect) []string {
+	return []string{"ALTER TABLE urutu_message_lease ADD COLUMN bottom " + d.ColumnType(value.TypeInt64, "") + " NOT NULL DEFAULT 0"}
 }

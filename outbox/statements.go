@@ -21,6 +21,7 @@ type statements struct {
 
 	beat, renewing, renew, lanes, workers, claiming, claim, claimed, release, leaving, leave, depart, bury *query
 
+	below               *query // what is left where nothing can be
 	retry, delete, move *query
 	trust, acquit       *query
 	forget, heal        *query
@@ -136,7 +137,17 @@ func (s *statements) leasing(d dialect.Dialect) {
 		" ON CONFLICT (dest, owner) DO UPDATE SET until = excluded.until", types(tDest, tUUID, tInt))
 	// Where somebody takes one of the lanes at this moment, his lease is made longer by next to nothing.
 	const held = " WHERE dest = ?1 AND until > 0 AND lane IN (SELECT l.lane FROM urutu_message_lane l WHERE l.dest = ?1 AND l.owner = ?2)"
-	s.renew = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = "+now+" + ?3"+held, types(tDest, tUUID, tInt))
+	const renew = "UPDATE urutu_message_lease SET until = "
+	s.renew = prepare(d, "update urutu_message_lease", renew+now+" + ?3"+held, types(tDest, tUUID, tInt))
+	if s.arrays {
+		// A lane's bottom comes with it. One that this process has lost is not changed.
+		const bottom = ", bottom = coalesce((SELECT u.bottom FROM unnest(?4, ?5, ?6) AS u(lane, epoch, bottom) JOIN urutu_message_lane l" +
+			" ON l.dest = ?1 AND l.lane = u.lane AND l.epoch = u.epoch WHERE u.lane = urutu_message_lease.lane), bottom)"
+		s.renew = prepare(d, "update urutu_message_lease", renew+now+" + ?3"+bottom+held,
+			types(tDest, tUUID, tInt, tSmall, tInt, tInt))
+	}
+	s.below = prepare(d, "select urutu_message", "SELECT m.id FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id <= ?3"+
+		" ORDER BY m.id LIMIT 1", types(tDest, tSmall, tInt), tInt)
 	if s.arrays { // one after the other, as whoever takes several of them locks them
 		s.renewing = prepare(d, "lock urutu_message_lease", "SELECT lane FROM urutu_message_lease"+held+" ORDER BY lane FOR UPDATE",
 			types(tDest, tUUID), tSmall)
@@ -162,8 +173,8 @@ func (s *statements) leasing(d dialect.Dialect) {
 		lane+" AND epoch = ?3 AND EXISTS (SELECT 1 FROM urutu_message_lease e WHERE e.dest = ?1 AND e.lane = ?2 AND e.until = ?5"+renewed+")"+
 		" RETURNING lane, epoch, touched, deaths, doubt", types(tDest, tSmall, tInt, tUUID, tInt), tSmall, tInt, tInt, tDest, tInt)
 	const mine = " AND EXISTS (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.owner = ?3 AND l.epoch = ?4"
-	s.claimed = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = "+now+" + ?5"+lane+mine+")",
-		types(tDest, tSmall, tUUID, tInt, tInt))
+	s.claimed = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = "+now+" + ?5"+lane+mine+")"+
+		" RETURNING bottom", types(tDest, tSmall, tUUID, tInt, tInt), tInt)
 	s.trust = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET deaths = 0, doubt = 0"+
 		" WHERE dest = ?1 AND lane = ?2 AND owner = ?3 AND epoch = ?4", types(tDest, tSmall, tUUID, tInt))
 	s.release = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = 0"+lane+mine+given+")",
