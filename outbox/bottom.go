@@ -57,7 +57,6 @@ func (e *Engine) lookBelow(ctx context.Context, now time.Time) {
 		e.mu.Unlock()
 		var found *int64
 		x := &exchange{}
-		x.Begin, x.End = &driver.TxOptions{ReadOnly: true}, driver.Commit
 		x.direct(e.sql.direct)
 		x.add(e.sql.below.with(append(l.address(), value.OfInt(at))...), func(row []value.Value) { found = new(row[0].Int()) })
 		if err := e.db.Run(ctx, "outbox.Below", driver.Read, &x.Script, x); err != nil {

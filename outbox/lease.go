@@ -247,7 +247,12 @@ func (e *Engine) claim(ctx context.Context, d *destination, claims []laneRow) er
 			}
 		})
 		x.add(e.sql.claimed.with(dest, number, owner, value.OfInt(row.epoch+1), value.OfInt(e.timing.lease.Microseconds())),
-			func(got []value.Value) { taken[len(taken)-1].inherit(got[0].Int()) })
+			func(got []value.Value) {
+				number := int16(got[0].Int())
+				if i := slices.IndexFunc(taken, func(l *lane) bool { return l.number == number }); i >= 0 {
+					taken[i].inherit(got[1].Int())
+				}
+			})
 	}
 	if err := e.db.Run(ctx, "outbox.Claim", driver.Write, &x.Script, x); err != nil {
 		return err

@@ -174,7 +174,7 @@ func (s *statements) leasing(d dialect.Dialect) {
 		" RETURNING lane, epoch, touched, deaths, doubt", types(tDest, tSmall, tInt, tUUID, tInt), tSmall, tInt, tInt, tDest, tInt)
 	const mine = " AND EXISTS (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.owner = ?3 AND l.epoch = ?4"
 	s.claimed = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = "+now+" + ?5"+lane+mine+")"+
-		" RETURNING bottom", types(tDest, tSmall, tUUID, tInt, tInt), tInt)
+		" RETURNING lane, bottom", types(tDest, tSmall, tUUID, tInt, tInt), tSmall, tInt)
 	s.trust = prepare(d, "update urutu_message_lane", "UPDATE urutu_message_lane SET deaths = 0, doubt = 0"+
 		" WHERE dest = ?1 AND lane = ?2 AND owner = ?3 AND epoch = ?4", types(tDest, tSmall, tUUID, tInt))
 	s.release = prepare(d, "update urutu_message_lease", "UPDATE urutu_message_lease SET until = 0"+lane+mine+given+")",
