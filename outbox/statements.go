@@ -140,7 +140,8 @@ func (s *statements) leasing(d dialect.Dialect) {
 	const renew = "UPDATE urutu_message_lease SET until = "
 	s.renew = prepare(d, "update urutu_message_lease", renew+now+" + ?3"+held, types(tDest, tUUID, tInt))
 	if s.arrays {
-		// A lane's bottom comes with it. One that this process has lost is not changed.
+		// A lane's bottom comes with it, where what was deleted stays in the way: with one writer it is 0. That of a lane which
+		// this process has lost is not changed.
 		const bottom = ", bottom = coalesce((SELECT u.bottom FROM unnest(?4, ?5, ?6) AS u(lane, epoch, bottom) JOIN urutu_message_lane l" +
 			" ON l.dest = ?1 AND l.lane = u.lane AND l.epoch = u.epoch WHERE u.lane = urutu_message_lease.lane), bottom)"
 		s.renew = prepare(d, "update urutu_message_lease", renew+now+" + ?3"+bottom+held,
