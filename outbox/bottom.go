@@ -12,12 +12,16 @@ import (
 // is in the way of who looks for what is left, for as long as anybody holds an old snapshot.
 type bottom struct {
 	at int64
+	// empty is up to where nothing was left as somebody looked: sweeps begin there. The two differ by what is doubted.
+	empty int64
 	// taken is what it was as this process took the lane.
 	taken int64
 	// floor was the lane's at agedAt, and sure was it before: for a while now nothing new has been found up to there.
 	floor, sure int64
 	agedAt      time.Time
 	lookedAt    time.Time // when it was looked for what is there nevertheless
+	scoutedAt   time.Time // when somebody went through what is doubted
+	resets      int       // how often it began anew
 }
 
 // patience is how long a floor is doubted. What this package inserts has the number of its transaction before its own. By
@@ -29,7 +33,14 @@ const patience = 10 * time.Second
 const lowest = time.Hour
 
 // startAt is the bottom of a lane that was just taken.
-func startAt(at int64) bottom { return bottom{at: at, taken: at, floor: at, sure: at} }
+func startAt(at int64) bottom { return bottom{at: at, empty: at, taken: at, floor: at, sure: at} }
+
+// reset begins anew: what is under way has asked about another bottom.
+func (b *bottom) reset(at int64) {
+	n := b.resets
+	*b = startAt(at)
+	b.resets = n + 1
+}
 
 // age takes down the floor.
 func (b *bottom) age(now time.Time, floor int64) {
@@ -38,11 +49,113 @@ func (b *bottom) age(now time.Time, floor int64) {
 	}
 }
 
-// rise moves the bottom up to where a sweep that began there has found something.
-func (b *bottom) rise(k *look) {
-	if k.floor <= b.at {
-		b.at = max(b.at, min(k.first, b.sure))
+// rise moves the bottom up to where somebody who began there, or below, has found something.
+func (b *bottom) rise(from, first int64) {
+	if from <= b.empty {
+		b.empty = max(b.empty, first)
 	}
+	b.at = max(b.at, min(b.empty, b.sure))
+}
+
+// scout looks for the first message of a lane beside the looks at it. A sweep goes through everything that was deleted since
+// the last time anyhow, for as long as anybody may see it: it is in the way of all lanes meanwhile, and a scout of nobody.
+type scout struct {
+	lane       *lane
+	from, upto int64
+	found      int64 // the first message in between; 0 for none
+	resets     int
+}
+
+// scout sends one from where sweeps begin up to the floor, and now and then from the bottom, should something have come to
+// where there was nothing.
+func (l *lane) scout(now time.Time, doubt bool) (s scout, ok bool) {
+	b := &l.bottom
+	b.age(now, l.floor)
+	s = scout{lane: l, from: b.empty, upto: l.floor, resets: b.resets}
+	if doubt {
+		b.scoutedAt, s.from = now, b.at
+	}
+	return s, s.from < s.upto
+}
+
+// scouted takes what one has found. It reports whether that is below where sweeps begin: then the whole lane is swept.
+func (l *lane) scouted(s scout) (below bool) {
+	b := &l.bottom
+	if l.lost || b.resets != s.resets {
+		return false
+	}
+	first := s.upto
+	if s.found > 0 {
+		first = s.found - 1
+	}
+	if below = s.found > 0 && first < b.empty; below {
+		b.empty, l.whole = first, true
+	}
+	b.rise(s.from, first)
+	return below
+}
+
+// scoutLoop sends scouts for the lanes in which something has happened.
+func (e *Engine) scoutLoop() {
+	ticker := time.NewTicker(e.timing.scout)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-e.intake.Done():
+			return
+		case now := <-ticker.C:
+			if err := e.scout(e.intake, now); err != nil && e.intake.Err() == nil {
+				e.logger.WarnContext(e.intake, "the first messages of lanes could not be looked for", "connection", e.name, "error", err)
+			}
+		}
+	}
+}
+
+// scout sends scouts for all lanes, in one round trip.
+func (e *Engine) scout(ctx context.Context, now time.Time) error {
+	list := e.scouts(now)
+	if len(list) == 0 {
+		return nil
+	}
+	r := &round{}
+	r.direct(e.sql.direct)
+	var rows [][]value.Value
+	found := map[laneID]int64{}
+	for _, s := range list {
+		rows = append(rows, append(s.lane.address(), value.OfInt(s.from), value.OfInt(s.upto)))
+	}
+	r.over(e, e.sql.first, rows, nil, func(row []value.Value) {
+		found[laneID{int32(row[0].Int()), int16(row[1].Int())}] = row[2].Int()
+	})
+	if err := e.db.Run(ctx, "outbox.Scout", driver.Read, &r.Script, r); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range list {
+		s.found = found[laneID{s.lane.dest.id, s.lane.number}]
+		if s.lane.scouted(s) {
+			e.wake()
+		}
+	}
+	return nil
+}
+
+// scouts are those that have something to look for.
+func (e *Engine) scouts(now time.Time) (list []scout) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range e.dests {
+		for _, l := range d.sorted() {
+			if !l.safe(now) {
+				continue
+			}
+			if s, ok := l.scout(now, now.Sub(l.bottom.scoutedAt) > e.timing.sweep); ok {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
 }
 
 // inherit has the lane begin where its last owner has left nothing.
@@ -67,7 +180,8 @@ func (e *Engine) lookBelow(ctx context.Context, now time.Time) {
 		}
 		e.mu.Lock()
 		if l.bottom.lookedAt = now; found != nil {
-			l.bottom, l.whole = startAt(*found-1), true // and there may be more to come
+			l.bottom.reset(*found - 1)
+			l.whole = true // and there may be more to come
 		}
 		e.mu.Unlock()
 		if found != nil {

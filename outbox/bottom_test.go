@@ -101,33 +101,132 @@ func TestSweepsBeginBehindWhatIsGone(t *testing.T) {
 	})
 }
 
-// TestDoubtedFloor: a message that commits behind the floor of a while ago, which is not to be, is found nevertheless.
+// TestDoubtedFloor: sweeps begin where nothing was left, and a message that commits before that, which is not to be, is found
+// by a scout as long as that is doubted.
 func TestDoubtedFloor(t *testing.T) {
 	t.Parallel()
 	p := parts{newLane(newDestination(Consumer{}), 0, lease{until: time.Now().Add(time.Hour)})}
 	p.hint, p.floor = 8, 8
 	now := time.Now()
-	for i, s := range []struct {
-		begins, empty int64 // where it is to begin, and up to where it finds nothing
-		found         []int64
-	}{
-		{0, 8, nil},
-		{0, 4, []int64{5}},
-		{4, 8, nil},
-		{8, 8, nil},
-	} {
-		now = now.Add(patience + time.Second)
+	sweep := func(name string, begins, empty int64, found ...int64) {
+		t.Helper()
+		now = now.Add(time.Second)
 		k := p.begin(now, true)
-		if k.floor != s.begins {
-			t.Fatalf("sweep %d begins at %d, not %d", i, k.floor, s.begins)
+		if k.floor != begins {
+			t.Fatalf("%s begins at %d, not %d", name, k.floor, begins)
 		}
-		k.blocked, k.first, k.swept = map[string]bool{}, s.empty, p.messages("", s.found...)
+		k.blocked, k.first, k.swept = map[string]bool{}, empty, p.messages("", found...)
 		ready := p.take(&k)
-		p.want(t, fmt.Sprint("sweep ", i), ready, s.found...)
+		p.want(t, name, ready, found...)
 		for _, d := range ready {
 			p.done(d)
 		}
 	}
+	scout := func(name string, doubt bool, from, found int64, below bool) {
+		t.Helper()
+		now = now.Add(patience / 2)
+		s, ok := p.scout(now, doubt)
+		if ok != (from < 8) || s.from != from || s.upto != 8 {
+			t.Fatalf("%s: %v, from %d to %d", name, ok, s.from, s.upto)
+		}
+		if s.found = found; ok && p.scouted(s) != below {
+			t.Fatalf("%s: below is %v", name, !below)
+		}
+	}
+	sweep("the first one", 0, 3, 4) // by now 4 is gone
+	scout("a scout goes on from there", false, 3, 0, false)
+	if p.bottom.at != 0 {
+		t.Fatalf("the bottom is %d while it is doubted", p.bottom.at)
+	}
+	sweep("one behind the scout", 8, 8)
+	scout("another one has nothing to look for", false, 8, 0, false)
+	scout("one that doubts it has", true, 0, 5, true)
+	if !p.whole {
+		t.Fatal("what has come below is not swept for")
+	}
+	sweep("a sweep", 4, 4, 5)
+	scout("nothing is left", false, 4, 0, false)
+	scout("and that is doubted no more", true, 8, 0, false)
+	if p.bottom.at != 8 {
+		t.Errorf("the bottom is %d", p.bottom.at)
+	}
+}
+
+// TestScoutOfAnotherBottom: what a scout has found does not count where the lane has begun anew meanwhile.
+func TestScoutOfAnotherBottom(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*lane){
+		"a look has failed": func(l *lane) {
+			k := l.begin(time.Now(), false)
+			l.fail(&k)
+		},
+		"it was lost": func(l *lane) { l.lost = true },
+	} {
+		l := newLane(newDestination(Consumer{}), 0, lease{})
+		l.hint, l.floor = 8, 8
+		s, _ := l.scout(time.Now(), false)
+		change(l)
+		l.scouted(s)
+		if l.bottom.empty != 0 {
+			t.Errorf("%s: sweeps begin at %d", name, l.bottom.empty)
+		}
+	}
+}
+
+// TestScouts: while messages come and go, sweeps begin behind what is gone without having gone through it, and a message with
+// a number before that, which is not to be, is found.
+func TestScouts(t *testing.T) {
+	t.Parallel()
+	urututest.Each(t, urututest.Config{Session: session.Config{PoolSize: 4, Logger: slog.New(slog.DiscardHandler)}}, func(t *testing.T, db *session.DB) {
+		if err := db.Install(t.Context(), Component()); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan string, 100)
+		e := NewEngine(db, Config{Logger: slog.New(slog.DiscardHandler)}, Consumer{
+			Destination: "group", Topics: []string{"test.sent"}, Handle: func(ctx context.Context, d *Delivery) error {
+				err := db.Do(ctx, d.Acknowledge)
+				if err == nil {
+					done <- string(d.Payload)
+				}
+				return err
+			},
+		})
+		e.timing.scout, e.timing.sweep = 10*time.Millisecond, time.Hour
+		started(t, e)
+		put := func(payload string) {
+			t.Helper()
+			urututest.Do(t, db, func(ctx context.Context) error { // into the first lane
+				return Put(ctx, Outgoing{Type: message.Type{Topic: "test.sent"}, ID: uuid.UUID{15: 1}, Payload: []byte(payload)})
+			})
+			if got := <-done; got != payload {
+				t.Fatalf("%s was handled, not %s", got, payload)
+			}
+		}
+		for i := range 20 {
+			put(fmt.Sprint(i))
+		}
+		await(t, "sweeps begin behind what is gone", func() bool {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			l := e.dests[0].lanes[0]
+			return l.bottom.empty >= 10 && l.bottom.at == 0
+		})
+		urututest.Do(t, db, func(ctx context.Context) error {
+			id, at := "gen_random_uuid()", "now()"
+			if d, err := db.Dialect(ctx); err != nil || d.Features().OneWriter {
+				id, at = "randomblob(16)", "'2026-01-01 00:00:00.000000+00:00'"
+			}
+			_, err := session.From(ctx).ExecContext(ctx, "INSERT INTO urutu_message (dest, lane, id, slot, msg_id, topic, headers, payload, created_at)"+
+				" SELECT s.dest, 0, 5, 0, "+id+", s.topic, '', 'late', "+at+" FROM urutu_message_subscription s")
+			return err
+		})
+		e.mu.Lock()
+		e.dests[0].lanes[0].bottom.scoutedAt = time.Time{}
+		e.mu.Unlock()
+		if got := <-done; got != "late" {
+			t.Fatalf("%s was handled", got)
+		}
+	})
 }
 
 // TestLaneGoesOnWhereItsOwnerStopped: who takes a lane does not go through everything that its last owner has deleted. A

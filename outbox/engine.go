@@ -57,13 +57,14 @@ type timing struct {
 	pollMin, pollMax           time.Duration
 	pollAlone                  time.Duration // instead of pollMax where nobody wakes this process
 	due, sweep                 time.Duration
+	scout                      time.Duration // the first message of each lane is looked for so often
 	inbox, purge               time.Duration // what came from elsewhere is remembered for so long, and looked at so often
 }
 
 var defaults = timing{
 	lease: 4500 * time.Millisecond, margin: time.Second, renew: 1500 * time.Millisecond, tick: 500 * time.Millisecond,
 	pollMin: 2 * time.Millisecond, pollMax: 250 * time.Millisecond, pollAlone: 50 * time.Millisecond,
-	due: 500 * time.Millisecond, sweep: 30 * time.Second, inbox: 7 * 24 * time.Hour, purge: time.Minute,
+	due: 500 * time.Millisecond, sweep: 30 * time.Second, scout: 2 * time.Second, inbox: 7 * 24 * time.Hour, purge: time.Minute,
 }
 
 // destination is a consumer and what this process has of its lanes.
@@ -157,6 +158,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.loops.Go(e.leaseLoop)
 	e.loops.Go(e.pollLoop)
 	e.loops.Go(e.purgeLoop)
+	e.loops.Go(e.scoutLoop)
 	if !e.ordered {
 		e.loops.Go(e.listenLoop)
 	}

@@ -44,7 +44,7 @@ type lane struct {
 	// sweeping is a sweep of the whole lane that takes several looks, and has come to sweptTo.
 	sweeping bool
 	sweptTo  int64
-	// bottom is where it begins: nothing up to there is in the table any more.
+	// bottom says where it begins.
 	bottom  bottom
 	covered covered
 	due     time.Time // when the next retry is; zero for never
@@ -120,7 +120,7 @@ func (l *lane) begin(now time.Time, everything bool) look {
 	}
 	if !l.sweeping && (l.whole || everything) {
 		l.bottom.age(now, l.floor)
-		l.sweeping, l.sweptTo, l.whole = true, l.bottom.at, false
+		l.sweeping, l.sweptTo, l.whole = true, l.bottom.empty, false
 		clear(l.fresh)
 	}
 	k.scans, k.topics = l.scans()
@@ -138,7 +138,8 @@ func (l *lane) begin(now time.Time, everything bool) look {
 // fail puts back what a look was asked for that did not come to its end.
 func (l *lane) fail(k *look) {
 	// The database may be another one now, in which numbers come again, but for those before this process took the lane.
-	l.bottom, l.covered = startAt(l.bottom.taken), covered{}
+	l.bottom.reset(l.bottom.taken)
+	l.covered = covered{}
 	if k.whole {
 		l.sweeping, l.whole = false, true
 	}
@@ -181,7 +182,7 @@ func (l *lane) take(k *look) (ready []*Delivery) {
 	}
 	l.scanned(k, last)
 	if k.whole {
-		l.bottom.rise(k)
+		l.bottom.rise(k.floor, k.first)
 	}
 	l.sweepOn(k, last, partly)
 	if !partly {

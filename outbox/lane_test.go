@@ -27,6 +27,7 @@ type world struct {
 	bottom int64 // that a renewal of the lease has stored
 	lane   *lane
 	look   *look
+	scout  *scout
 	phase  int
 	limit  int
 	// window is how many messages a sweep of the whole lane looks at.
@@ -347,6 +348,26 @@ func (w *world) renew(sweeps int) {
 	w.bottom = w.lane.bottom.at
 }
 
+// sendScout sends a scout, or takes what the last one has found.
+func (w *world) sendScout(doubt bool) {
+	if w.scout != nil {
+		w.scout.lane.scouted(*w.scout)
+		w.scout = nil
+		return
+	}
+	s, ok := w.lane.scout(w.now, doubt)
+	if !ok {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.rows)) {
+		if id > s.from && id <= s.upto {
+			s.found = id
+			break
+		}
+	}
+	w.scout = &s
+}
+
 // check is that no more is held of a topic than there is room for.
 func (w *world) check() {
 	for name, topic := range w.lane.dest.topics {
@@ -418,7 +439,7 @@ func TestLane(t *testing.T) {
 		w := newWorld(t)
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
 			n := rapid.IntRange(0, 2).Draw(t, "which")
-			switch action := rapid.IntRange(0, 22).Draw(t, "action"); action {
+			switch action := rapid.IntRange(0, 24).Draw(t, "action"); action {
 			case 0, 1, 2:
 				w.write(n, rapid.IntRange(0, 3).Draw(t, "key"), rapid.SampledFrom([]string{"slow", "quick"}).Draw(t, "topic"))
 			case 3, 4:
@@ -448,6 +469,8 @@ func TestLane(t *testing.T) {
 				w.now = w.now.Add(2 * lasting) // whoever is still open lasts
 			case 22:
 				w.renew(n)
+			case 23, 24:
+				w.sendScout(n == 0)
 			}
 			w.check()
 		}

@@ -131,6 +131,7 @@ var engineSends = []string{
 	"DELETE FROM urutu_message_retry", "FROM urutu_message_delayed", "DELETE FROM urutu_message_inbox", "INSERT INTO urutu_message_inbox",
 	"UPDATE urutu_message_lane", "UPDATE urutu_message_lease", "INSERT INTO urutu_message_worker", "AS first",
 	"m.topic = ", "OR m.topic ", // what was left of a topic, and around it
+	"SELECT m.dest, m.lane, m.id FROM", // scouts
 }
 
 // planTopic is that of all messages; with the other one beside it, a part of them is left in the table at a time.
@@ -153,7 +154,7 @@ func (p *planned) engine() *Engine {
 			},
 		},
 		Consumer{Destination: "sent", Topics: []string{planTopic}, Send: func(context.Context, []*Delivery) []error { return nil }})
-	e.timing.purge, e.timing.tick = 50*time.Millisecond, 50*time.Millisecond
+	e.timing.purge, e.timing.tick, e.timing.scout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	return e
 }
 

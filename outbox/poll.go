@@ -28,7 +28,9 @@ func (e *Engine) pollLoop() {
 			pause = e.timing.pollMin
 		case <-timer.C:
 		}
+		begin := time.Now()
 		n, more, err := e.poll(e.intake)
+		rest := min(time.Since(begin), maxRest)
 		switch {
 		case err != nil:
 			if e.intake.Err() == nil {
@@ -42,9 +44,21 @@ func (e *Engine) pollLoop() {
 		default:
 			pause = min(max(2*pause, e.timing.pollMin), e.idle())
 		}
+		if pause > 0 {
+			timer.Reset(rest)
+			select {
+			case <-e.intake.Done():
+				return
+			case <-timer.C:
+			}
+		}
 		timer.Reset(e.jitter(min(pause, e.untilDue())))
 	}
 }
+
+// maxRest bounds how long the loop rests behind a look. It rests for as long as the look took, so that looking takes half of
+// a connection's time at most, however often it is woken: what comes meanwhile is in one look then.
+const maxRest = 4 * time.Millisecond
 
 // idle is the longest pause between two looks.
 func (e *Engine) idle() time.Duration {
