@@ -25,6 +25,7 @@ const (
 	sentRate    = 250 // units in a second
 	sentEach    = 10  // messages of such a unit
 	xminWindows = 10  // parts of the time
+	plainRate   = 20  // INSERTs in a second that have nothing to do with messages
 )
 
 // measureXmin has messages published and handled at one pace, first as it is, and then while an idle transaction holds
@@ -42,6 +43,7 @@ func measureXmin(ctx context.Context, hold time.Duration, db *database, say func
 	var publishing sync.WaitGroup
 	publishing.Go(func() { x.publish(ctx, &x.handled, handledRate, 1) })
 	publishing.Go(func() { x.publish(ctx, &x.sent, sentRate, sentEach) })
+	publishing.Go(func() { x.insert(ctx, db) })
 	t, err = x.watch(ctx, hold, db, say)
 	cancel()
 	publishing.Wait()
@@ -53,6 +55,7 @@ type xmin struct {
 	db            *session.DB
 	stop          []func(context.Context) error
 	handled, sent lagging
+	plain         lagging    // how long an INSERT takes: what the machine is like
 	mu            sync.Mutex // protects failed
 	failed        error
 }
@@ -70,9 +73,13 @@ func (l *lagging) came(unit int) {
 	if at := l.committed[unit%len(l.committed)].Load(); at > 0 {
 		lag = time.Duration(time.Now().UnixNano() - at).Seconds()
 	}
+	l.took(lag)
+}
+
+func (l *lagging) took(seconds float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lags = append(l.lags, lag)
+	l.lags = append(l.lags, seconds)
 }
 
 // take returns what came since the last time.
@@ -154,6 +161,31 @@ func (x *xmin) publish(ctx context.Context, l *lagging, rate, each int) {
 	all.Wait()
 }
 
+// insert stores a row of a plain table, by itself and on a connection of its own, at a pace until ctx ends. It gets slower as
+// the machine does, and not by what is in the way of messages.
+func (x *xmin) insert(ctx context.Context, db *database) {
+	conn, err := pgx.Connect(ctx, db.url("xmin", true))
+	if err == nil {
+		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		_, err = conn.Exec(ctx, "CREATE TABLE plain (at timestamptz NOT NULL)")
+	}
+	ticker := time.NewTicker(time.Second / plainRate)
+	defer ticker.Stop()
+	for err == nil {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		begin := time.Now()
+		_, err = conn.Exec(context.WithoutCancel(ctx), "INSERT INTO plain VALUES (now())")
+		x.plain.took(time.Since(begin).Seconds())
+	}
+	if ctx.Err() == nil {
+		x.fail(err)
+	}
+}
+
 func (x *xmin) unit(ctx context.Context, l *lagging, unit, each int) error {
 	at := &l.committed[unit%len(l.committed)]
 	at.Store(0)
@@ -178,7 +210,7 @@ func (x *xmin) watch(ctx context.Context, hold time.Duration, db *database, say 
 	t = table{
 		Title: fmt.Sprintf("%s messages in a second while an idle transaction holds its snapshot for %v",
 			thousands(handledRate+sentRate*sentEach), hold),
-		Columns: []string{"messages in a second", "to the handler, p50", "p99", "to the broker, p50", "p99", "table and index"},
+		Columns: []string{"messages in a second", "to the handler, p50", "p99", "to the broker, p50", "p99", "a plain INSERT, p99", "table and index"},
 	}
 	part := hold / xminWindows
 	if err := x.idle(ctx, min(part, 5*time.Second)); err != nil { // begins, connects and prepares
@@ -224,6 +256,7 @@ func (x *xmin) idle(ctx context.Context, d time.Duration) error {
 	}
 	x.handled.take()
 	x.sent.take()
+	x.plain.take()
 	return x.failure()
 }
 
@@ -244,7 +277,7 @@ func (x *xmin) part(ctx context.Context, name string, d time.Duration, db *datab
 	}
 	r = row{Name: name, Figures: []string{
 		thousands(rate), duration(percentile(handled, 0.5)), duration(p99[0]), duration(percentile(sent, 0.5)), duration(p99[1]),
-		fmt.Sprintf("%d MB", size>>20),
+		duration(percentile(x.plain.take(), 0.99)), fmt.Sprintf("%d MB", size>>20),
 	}}
 	say("xmin: %s: %v", name, r.Figures)
 	return p99, r, x.failure()

@@ -116,6 +116,39 @@ func TestTripsOfPublishing(t *testing.T) {
 	}
 }
 
+// TestTripsOfPublishingInASavepoint: what a savepoint publishes goes with the commit, or nowhere, and costs no trip either way.
+func TestTripsOfPublishingInASavepoint(t *testing.T) {
+	t.Parallel()
+	f := open(t, urututest.InPostgres)
+	f.subscribe(t, "one")
+	p, seen := f.metered(t)
+	for inside, want := range map[string][]string{
+		"nothing":   {"1: insert notes, stay", "1: commit"}, // what was there before a savepoint is written as it begins
+		"a message": {"1: insert notes, stay", "1: insert urutu_message, commit"},
+	} {
+		before := len(seen.all())
+		p.do(t, func(ctx context.Context) error {
+			must(t, session.Add(ctx, &Note{Text: inside}))
+			for i, end := range []error{nil, errNotYet, nil} {
+				err := session.Nested(ctx, func(ctx context.Context) error {
+					if inside == "nothing" {
+						return end
+					}
+					return errors.Join(bus.Publish(ctx, Remind{fmt.Sprint(i)}), end)
+				})
+				if !errors.Is(err, end) {
+					return err
+				}
+			}
+			return nil
+		})
+		if got := since(seen, before); !slices.Equal(got, want) {
+			t.Errorf("with %s inside the trips were %q", inside, got)
+		}
+	}
+	f.want(t, "2 0 0")
+}
+
 // TestTripsOfHandling: a message is handled in one round trip, with what its handler writes and publishes.
 func TestTripsOfHandling(t *testing.T) {
 	t.Parallel()

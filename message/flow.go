@@ -22,6 +22,15 @@ func WithHeaders(ctx context.Context, h Headers) context.Context {
 	return context.WithValue(ctx, flowKey{}, all)
 }
 
+// Source has headers that flow in a context. It is asked as a message is published, and not before, from any goroutine.
+type Source interface{ MessageHeaders() Headers }
+
+// WithSource returns a context in which every message that is published has the headers of s, instead of those that flowed
+// until then. It is for transports: most requests publish nothing.
+func WithSource(ctx context.Context, s Source) context.Context {
+	return context.WithValue(ctx, flowKey{}, s)
+}
+
 // WithoutHeaders returns a context in which no headers flow: the work that begins in it has nothing to do with what ctx
 // was about.
 func WithoutHeaders(ctx context.Context) context.Context {
@@ -33,8 +42,13 @@ func WithoutHeaders(ctx context.Context) context.Context {
 
 // Flowing returns the headers that messages published in ctx have. They are not to be changed.
 func Flowing(ctx context.Context) Headers {
-	h, _ := ctx.Value(flowKey{}).(Headers)
-	return h
+	switch v := ctx.Value(flowKey{}).(type) {
+	case Headers:
+		return v
+	case Source:
+		return v.MessageHeaders()
+	}
+	return nil
 }
 
 // Flow returns those of a message's headers that go on to the messages which its handler publishes: all but what is about

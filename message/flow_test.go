@@ -38,6 +38,33 @@ func TestHeadersOfAContext(t *testing.T) {
 	}
 }
 
+// request is what a transport knows.
+type request struct{ asked int }
+
+func (r *request) MessageHeaders() message.Headers {
+	r.asked++
+	return message.Headers{"a": "1", "b": "1"}
+}
+
+// TestSource: a transport's headers flow as those of a context do, and are asked for only as they are needed.
+func TestSource(t *testing.T) {
+	t.Parallel()
+	r := &request{}
+	ctx := message.WithSource(message.WithHeaders(t.Context(), message.Headers{"before": "1"}), r)
+	if r.asked > 0 {
+		t.Error("the source is asked before anything is published")
+	}
+	inner := message.WithHeaders(ctx, message.Headers{"b": "2"})
+	for got, want := range map[string]message.Headers{
+		"of the source": {"a": "1", "b": "1"}, "with others": {"a": "1", "b": "2"}, "none": nil,
+	} {
+		ctx := map[string]context.Context{"of the source": ctx, "with others": inner, "none": message.WithoutHeaders(ctx)}[got]
+		if flow := message.Flowing(ctx); !maps.Equal(flow, want) {
+			t.Errorf("%s: %q", got, flow)
+		}
+	}
+}
+
 // TestFlow: the cause and the trace go on, what is about one message does not, and nobody's headers are changed.
 func TestFlow(t *testing.T) {
 	t.Parallel()

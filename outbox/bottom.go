@@ -57,8 +57,9 @@ func (b *bottom) rise(from, first int64) {
 	b.at = max(b.at, min(b.empty, b.sure))
 }
 
-// scout looks for the first message of a lane beside the looks at it. A sweep goes through everything that was deleted since
-// the last time anyhow, for as long as anybody may see it: it is in the way of all lanes meanwhile, and a scout of nobody.
+// scout looks for the first message of a lane, beside the looks at it. What was deleted since the last time stays in the index
+// for as long as anybody may see it, and somebody has to go through it. A sweep would hold up the looks at all lanes
+// meanwhile, and a scout holds up nobody.
 type scout struct {
 	lane       *lane
 	from, upto int64

@@ -319,3 +319,41 @@ func TestLaneGoesOnWhereItsOwnerStopped(t *testing.T) {
 		t.Errorf("after the number of lanes has changed one begins at %s", got)
 	}
 }
+
+// TestSweepsKeepTheirDistance: sweeps that nothing but time asks for are of one lane at a time, and the longer one takes the
+// longer nobody makes another. What else asks for one does not wait.
+func TestSweepsKeepTheirDistance(t *testing.T) {
+	t.Parallel()
+	d := newDestination(Consumer{})
+	e := &Engine{timing: defaults, dests: []*destination{d}}
+	for n := range int16(3) {
+		d.lanes[n] = newLane(d, n, lease{until: time.Now().Add(time.Hour)})
+		d.lanes[n].whole, d.lanes[n].due = false, time.Time{}
+	}
+	now := time.Now()
+	look := func(took time.Duration) (whole int, due int) {
+		r := &round{byID: map[laneID]*look{}}
+		due = len(e.begin(r, now))
+		for _, k := range r.looks {
+			if k.whole {
+				whole++
+			}
+			k.lane.sweeping = false
+		}
+		e.swept(r, now.Add(-took), now)
+		return whole, due
+	}
+	for i, want := range []int{1, 0, 1, 0, 1, 0} {
+		if i%2 == 0 && i > 0 {
+			now = now.Add(10 * time.Second)
+		}
+		whole, due := look(99 * time.Millisecond)
+		if whole != want || due != map[bool]int{true: 3}[i == 0] {
+			t.Fatalf("look %d sweeps %d lanes, and asks %d for retries", i, whole, due)
+		}
+	}
+	d.lanes[1].whole = true
+	if whole, _ := look(0); whole != 1 {
+		t.Errorf("%d lanes are swept", whole)
+	}
+}

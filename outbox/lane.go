@@ -38,9 +38,10 @@ type lane struct {
 	behind map[string]*backlog
 	recent map[int64]string
 	low    map[string]int64
-	// whole asks for a sweep of the whole lane; wholeAt is when one is due in any case.
+	// whole asks for a sweep of the whole lane; wholeAt is when one is due in any case, and stale that it was and is yet to come.
 	whole   bool
 	wholeAt time.Time
+	stale   bool
 	// sweeping is a sweep of the whole lane that takes several looks, and has come to sweptTo.
 	sweeping bool
 	sweptTo  int64

@@ -152,7 +152,9 @@ func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
 	}
 	if len(r.looks) > 0 {
 		e.ask(r, due)
+		begin := time.Now()
 		err = e.db.Run(ctx, "outbox.Poll", driver.Read, &r.Script, r)
+		e.swept(r, begin, time.Now())
 	}
 	n = e.endRound(r, err)
 	return n, r.more, err
@@ -161,6 +163,7 @@ func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
 // begin begins a look at each lane that has room, and returns those with retries that are due.
 func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 	r.limit = 1 << 20
+	sweeps := !now.Before(e.sweepAt)
 	for _, d := range e.dests {
 		if !d.hasRoom() || len(d.lanes) == 0 || now.Before(d.paused) {
 			continue
@@ -172,9 +175,12 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 			}
 			everything := !l.sweeping && now.After(l.wholeAt) // also retries: the database's clock may have been set
 			if everything {
-				l.wholeAt = now.Add(e.jitter(e.timing.sweep)) // not all lanes at once
+				l.wholeAt, l.stale = now.Add(e.jitter(e.timing.sweep)), true
 			}
-			k := l.begin(now, everything)
+			k := l.begin(now, l.stale && sweeps)
+			if k.whole {
+				l.stale, sweeps = false, false // one lane at a time
+			}
 			k.sweep = k.sweep && (!e.ordered || k.whole)
 			r.looks = append(r.looks, &k)
 			r.byID[laneID{d.id, l.number}] = &k
@@ -185,6 +191,18 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 		}
 	}
 	return due
+}
+
+// sweepPart is how much longer than a sweep of a whole lane the engine waits until the next one that nothing but time asks
+// for. What was deleted above a message that is parked is in the way of each, while anybody holds an old snapshot, and of the
+// looks at all lanes meanwhile.
+const sweepPart = 100
+
+// swept takes down how long a look at whole lanes took.
+func (e *Engine) swept(r *round, begin, end time.Time) {
+	if slices.ContainsFunc(r.looks, func(k *look) bool { return k.whole }) {
+		e.sweepAt = end.Add(sweepPart * end.Sub(begin))
+	}
 }
 
 // ask renders the round: first what came after the hints, then, which is a later snapshot, what came late before them.

@@ -197,6 +197,7 @@ func (s *statements) leasing(d dialect.Dialect) {
 		types(tDest))
 }
 
+// limited finds a limit that is a parameter, which is hidden as those of unseen are.
 var limited = regexp.MustCompile(`LIMIT (\?\d+)`)
 
 // unseen hides parameters from PostgreSQL's planner. Where it sees how long the list is, its estimate for the few lanes of a

@@ -5,8 +5,11 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/urutu-go/urutu/message"
 )
 
 // RequestIDHeader is the header that carries a request's id, both ways.
@@ -19,6 +22,25 @@ const maxRequestID = 128
 type call struct {
 	id     string
 	logger *slog.Logger
+	// parents and states are the client's trace context, as it was sent.
+	parents, states []string
+}
+
+var _ message.Source = (*call)(nil)
+
+// MessageHeaders implements message.Source: the request's id correlates what follows from it, and its trace goes on.
+func (c *call) MessageHeaders() message.Headers {
+	h := message.Headers{}
+	if c.id != "" {
+		h[message.CorrelationID] = c.id
+	}
+	if len(c.parents) == 1 && validTraceParent(c.parents[0]) {
+		h[message.TraceParent] = c.parents[0]
+		if state := strings.Join(c.states, ","); validTraceState(state) {
+			h[message.TraceState] = state
+		}
+	}
+	return h
 }
 
 type callKey struct{}
@@ -33,7 +55,8 @@ func begin(w http.ResponseWriter, r *http.Request, logger *slog.Logger) *http.Re
 		id = newRequestID()
 	}
 	w.Header().Set(RequestIDHeader, id)
-	return r.WithContext(context.WithValue(r.Context(), callKey{}, &call{id: id, logger: logger}))
+	c := &call{id: id, logger: logger, parents: r.Header["Traceparent"], states: r.Header["Tracestate"]}
+	return r.WithContext(message.WithSource(context.WithValue(r.Context(), callKey{}, c), c))
 }
 
 // callOf returns the call that ctx belongs to; an empty one outside of a request.
@@ -68,6 +91,28 @@ func validRequestID(id string) bool {
 	}
 	return true
 }
+
+// validTraceParent reports whether a traceparent is one that W3C's Trace Context describes, of any version.
+func validTraceParent(v string) bool {
+	const trace, parent = "00000000000000000000000000000000", "0000000000000000"
+	if len(v) < 55 || len(v) > 55 && (v[:2] == "00" || v[55] != '-') || len(v) > maxRequestID {
+		return false
+	}
+	for i := range 55 {
+		c, dash := v[i], i == 2 || i == 35 || i == 52
+		if dash != (c == '-') || !dash && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return v[:2] != "ff" && v[3:35] != trace && v[36:52] != parent && !strings.ContainsFunc(v[55:], unprintable)
+}
+
+// validTraceState reports whether there is a tracestate, of the length that is passed on by everybody.
+func validTraceState(v string) bool {
+	return v != "" && len(v) <= 512 && !strings.ContainsFunc(v, unprintable)
+}
+
+func unprintable(r rune) bool { return r < ' ' || r > '~' }
 
 func newRequestID() string {
 	id, err := uuid.NewV7()

@@ -49,6 +49,12 @@
 // What is wrong with a route (a tag that does not parse, a type that JSON has no form for, two routes for one pattern) is
 // an error of [API.Err], and a Server does not start with it. Registration does not panic.
 //
+// # What flows on
+//
+// What a request publishes has the request's id for its correlation-id, and the client's traceparent and tracestate where
+// they are what W3C describes: message.Flowing has them in the handler's context. Nothing else of a request is trusted;
+// a tenant is put there by whoever has checked it, with message.WithHeaders.
+//
 // # Concurrency
 //
 // An API is safe for concurrent use once its routes are registered, and so is a Server at any time. A handler runs in the

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/urutu-go/urutu/message"
 )
 
 type tree struct {
@@ -65,6 +67,22 @@ func duplicated(data []byte) bool {
 		}
 	}
 	return false
+}
+
+// FuzzTraceContext: whatever a client sends as its trace, messages can have the headers that flow from it.
+func FuzzTraceContext(f *testing.F) {
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for _, seed := range []string{"", parent, "01" + parent[2:] + "-x", parent[:54], strings.Repeat("0", 55)} {
+		f.Add(seed, "a=1")
+	}
+	f.Fuzz(func(t *testing.T, parent, state string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Traceparent"], r.Header["Tracestate"] = []string{parent}, []string{state, state}
+		h := message.Flowing(begin(httptest.NewRecorder(), r, nil).Context())
+		if err := h.Validate(); err != nil || h[message.CorrelationID] == "" || len(h) == 2 && h[message.TraceParent] == "" {
+			t.Fatalf("%q, %q: %q, %v", parent, state, h, err)
+		}
+	})
 }
 
 // FuzzRequestID: whatever a client sends, the id that goes on is short and printable.

@@ -51,6 +51,9 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		_ = c.Close(t.Context())
 	})
+	if through == "" {
+		t.Skip("there is no pooler, which is an error where tests may not be skipped")
+	}
 	if c, err := pgx.Connect(t.Context(), through); err == nil {
 		_ = c.Close(t.Context())
 		t.Error("the pooler still runs")
