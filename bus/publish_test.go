@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +17,6 @@ import (
 	"github.com/urutu-go/urutu/message"
 	"github.com/urutu-go/urutu/session"
 	"github.com/urutu-go/urutu/uow"
-	"github.com/urutu-go/urutu/web"
 )
 
 // Noted is an event about an entity.
@@ -523,32 +520,6 @@ func TestHeadersFlow(t *testing.T) {
 			if !maps.Equal(c.got.Headers, c.want) {
 				t.Errorf("%s has the headers\n%q, want\n%q", c.got.Topic, c.got.Headers, c.want)
 			}
-		}
-	})
-}
-
-// TestTraceOfARequestReachesItsHandlers: the trace and the id of an HTTP request are in the context of the handler that handles
-// what it has published.
-func TestTraceOfARequestReachesItsHandlers(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		seen := make(chan message.Headers, 1)
-		b := f.bus()
-		bus.Handle(b, func(ctx context.Context, _ Charge) error {
-			seen <- message.Flowing(ctx)
-			return nil
-		}, bus.Handler{})
-		start(t, b)
-		h := web.Middleware(web.MiddlewareConfig{Runner: f.Runner()})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			must(t, bus.Publish(r.Context(), Charge{"a"}))
-		}))
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/orders", nil)
-		const trace, id = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "the-request"
-		r.Header.Set(message.TraceParent, trace)
-		r.Header.Set(web.RequestIDHeader, id)
-		h.ServeHTTP(httptest.NewRecorder(), r)
-		got := <-seen
-		if got[message.TraceParent] != trace || got[message.CorrelationID] != id {
-			t.Errorf("the handler's headers are %q", got)
 		}
 	})
 }
