@@ -22,13 +22,30 @@ func WithHeaders(ctx context.Context, h Headers) context.Context {
 	return context.WithValue(ctx, flowKey{}, all)
 }
 
-// Source has headers that flow in a context. It is asked as a message is published, and not before, from any goroutine.
+// Source has headers that flow in a context. It is asked for them when somebody needs them, as a message is published, from any
+// goroutine.
 type Source interface{ MessageHeaders() Headers }
 
-// WithSource returns a context in which every message that is published has the headers of s, instead of those that flowed
-// until then. It is for transports: most requests publish nothing.
+// WithSource returns a context in which every message that is published has the headers of s, besides those that flow
+// already, which hold. It is for transports: most requests publish nothing.
 func WithSource(ctx context.Context, s Source) context.Context {
+	if h := Flowing(ctx); len(h) > 0 {
+		s = beneath{s, h}
+	}
 	return context.WithValue(ctx, flowKey{}, s)
+}
+
+// beneath is a source beneath headers that hold.
+type beneath struct {
+	Source
+	headers Headers
+}
+
+// MessageHeaders implements Source.
+func (b beneath) MessageHeaders() Headers {
+	all := maps.Clone(b.Source.MessageHeaders())
+	maps.Copy(all, b.headers)
+	return all
 }
 
 // WithoutHeaders returns a context in which no headers flow: the work that begins in it has nothing to do with what ctx

@@ -50,15 +50,17 @@ func (r *request) MessageHeaders() message.Headers {
 func TestSource(t *testing.T) {
 	t.Parallel()
 	r := &request{}
-	ctx := message.WithSource(message.WithHeaders(t.Context(), message.Headers{"before": "1"}), r)
+	ctx := message.WithSource(t.Context(), r)
 	if r.asked > 0 {
 		t.Error("the source is asked before anything is published")
 	}
 	inner := message.WithHeaders(ctx, message.Headers{"b": "2"})
+	behind := message.WithSource(message.WithHeaders(t.Context(), message.Headers{"b": "2", "tenant": "t"}), r)
 	for got, want := range map[string]message.Headers{
 		"of the source": {"a": "1", "b": "1"}, "with others": {"a": "1", "b": "2"}, "none": nil,
+		"behind others": {"a": "1", "b": "2", "tenant": "t"},
 	} {
-		ctx := map[string]context.Context{"of the source": ctx, "with others": inner, "none": message.WithoutHeaders(ctx)}[got]
+		ctx := map[string]context.Context{"of the source": ctx, "with others": inner, "behind others": behind, "none": message.WithoutHeaders(ctx)}[got]
 		if flow := message.Flowing(ctx); !maps.Equal(flow, want) {
 			t.Errorf("%s: %q", got, flow)
 		}

@@ -12,15 +12,16 @@ import (
 // is in the way of who looks for what is left, for as long as anybody holds an old snapshot.
 type bottom struct {
 	at int64
-	// empty is up to where nothing was left as somebody looked: sweeps begin there. The two differ by what is doubted.
+	// empty is up to where nothing was left as somebody looked: sweeps begin there. What is between the two is doubted, and looked
+	// for once more.
 	empty int64
 	// taken is what it was as this process took the lane.
 	taken int64
-	// floor was the lane's at agedAt, and sure was it before: for a while now nothing new has been found up to there.
+	// floor was the lane's at agedAt, and sure was it before, for as long as a floor is doubted.
 	floor, sure int64
 	agedAt      time.Time
 	lookedAt    time.Time // when it was looked for what is there nevertheless
-	scoutedAt   time.Time // when somebody went through what is doubted
+	scoutedAt   time.Time // when a scout went out to look for what is doubted
 	resets      int       // how often it began anew
 }
 
@@ -49,21 +50,27 @@ func (b *bottom) age(now time.Time, floor int64) {
 	}
 }
 
-// rise moves the bottom up to where somebody who began there, or below, has found something.
-func (b *bottom) rise(from, first int64) {
+// rise moves up to where somebody who began at from has found something. The bottom follows only where it was begun from there,
+// and up to what was sure as he began.
+func (b *bottom) rise(from, first, sure int64) {
 	if from <= b.empty {
 		b.empty = max(b.empty, first)
 	}
-	b.at = max(b.at, min(b.empty, b.sure))
+	if from <= b.at {
+		b.at = max(b.at, min(first, sure))
+	}
 }
 
 // scout looks for the first message of a lane, beside the looks at it. What was deleted since the last time stays in the index
 // for as long as anybody may see it, and somebody has to go through it. A sweep would hold up the looks at all lanes
-// meanwhile, and a scout holds up nobody.
+// meanwhile; a scout takes a connection of its own.
 type scout struct {
 	lane       *lane
+	began      time.Time
+	doubt      bool
 	from, upto int64
 	found      int64 // the first message in between; 0 for none
+	sure       int64 // as it began
 	resets     int
 }
 
@@ -72,9 +79,9 @@ type scout struct {
 func (l *lane) scout(now time.Time, doubt bool) (s scout, ok bool) {
 	b := &l.bottom
 	b.age(now, l.floor)
-	s = scout{lane: l, from: b.empty, upto: l.floor, resets: b.resets}
+	s = scout{lane: l, began: now, doubt: doubt, from: b.empty, upto: l.floor, sure: b.sure, resets: b.resets}
 	if doubt {
-		b.scoutedAt, s.from = now, b.at
+		s.from = b.at
 	}
 	return s, s.from < s.upto
 }
@@ -90,9 +97,12 @@ func (l *lane) scouted(s scout) (below bool) {
 		first = s.found - 1
 	}
 	if below = s.found > 0 && first < b.empty; below {
-		b.empty, l.whole = first, true
+		b.at, b.empty, l.whole = min(b.at, first), first, true
 	}
-	b.rise(s.from, first)
+	if s.doubt {
+		b.scoutedAt = s.began
+	}
+	b.rise(s.from, first, s.sure)
 	return below
 }
 
@@ -104,8 +114,8 @@ func (e *Engine) scoutLoop() {
 		select {
 		case <-e.intake.Done():
 			return
-		case now := <-ticker.C:
-			if err := e.scout(e.intake, now); err != nil && e.intake.Err() == nil {
+		case <-ticker.C:
+			if err := e.scout(e.intake, time.Now()); err != nil && e.intake.Err() == nil {
 				e.logger.WarnContext(e.intake, "the first messages of lanes could not be looked for", "connection", e.name, "error", err)
 			}
 		}

@@ -320,40 +320,83 @@ func TestLaneGoesOnWhereItsOwnerStopped(t *testing.T) {
 	}
 }
 
-// TestSweepsKeepTheirDistance: sweeps that nothing but time asks for are of one lane at a time, and the longer one takes the
-// longer nobody makes another. What else asks for one does not wait.
+// TestSweepsKeepTheirDistance: sweeps that only time asks for are of one lane at a time, of all destinations, and the longer one
+// takes the longer nobody makes another. What else asks for one does not wait.
 func TestSweepsKeepTheirDistance(t *testing.T) {
 	t.Parallel()
-	d := newDestination(Consumer{})
-	e := &Engine{timing: defaults, dests: []*destination{d}}
-	for n := range int16(3) {
-		d.lanes[n] = newLane(d, n, lease{until: time.Now().Add(time.Hour)})
-		d.lanes[n].whole, d.lanes[n].due = false, time.Time{}
+	e := &Engine{timing: defaults}
+	for range 2 {
+		d := newDestination(Consumer{})
+		for n := range int16(2) {
+			d.lanes[n] = newLane(d, n, lease{until: time.Now().Add(time.Hour)})
+			d.lanes[n].whole, d.lanes[n].due = false, time.Time{}
+		}
+		e.dests = append(e.dests, d)
 	}
 	now := time.Now()
-	look := func(took time.Duration) (whole int, due int) {
+	swept := map[*lane]int{}
+	look := func(took time.Duration) (whole, due int) {
 		r := &round{byID: map[laneID]*look{}}
 		due = len(e.begin(r, now))
 		for _, k := range r.looks {
 			if k.whole {
 				whole++
+				swept[k.lane]++
 			}
 			k.lane.sweeping = false
 		}
 		e.swept(r, now.Add(-took), now)
 		return whole, due
 	}
-	for i, want := range []int{1, 0, 1, 0, 1, 0} {
+	for i, want := range []int{1, 0, 1, 0, 1, 0, 1, 0} {
 		if i%2 == 0 && i > 0 {
-			now = now.Add(10 * time.Second)
+			now = now.Add(7 * time.Second)
 		}
-		whole, due := look(99 * time.Millisecond)
-		if whole != want || due != map[bool]int{true: 3}[i == 0] {
+		whole, due := look(70 * time.Millisecond)
+		if whole != want || due != map[bool]int{true: 4}[i == 0] {
 			t.Fatalf("look %d sweeps %d lanes, and asks %d for retries", i, whole, due)
 		}
 	}
-	d.lanes[1].whole = true
+	if len(swept) != 4 {
+		t.Errorf("%d lanes of 4 were swept four times", len(swept))
+	}
+	now = now.Add(time.Minute)
+	look(time.Minute)
+	if wait := e.sweepAt.Sub(now); wait != defaults.sweep {
+		t.Errorf("a long one keeps the others from it for %v", wait)
+	}
+	e.dests[1].lanes[1].whole = true
 	if whole, _ := look(0); whole != 1 {
 		t.Errorf("%d lanes are swept", whole)
+	}
+}
+
+// TestDoubtIsNotForgotten: where sweeps begin goes up by itself, and the bottom only behind who has looked once more for what
+// may have come late.
+func TestDoubtIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	l := newLane(newDestination(Consumer{}), 0, lease{until: time.Now().Add(time.Hour)})
+	now := time.Now()
+	for floor := int64(8); floor < 80; floor += 8 { // 5 comes late
+		l.hint, l.floor = floor, floor
+		now = now.Add(patience / 2)
+		if s, ok := l.scout(now, false); !ok || s.from != floor-8 || l.scouted(s) {
+			t.Fatalf("a scout from %d, %v", s.from, ok)
+		}
+	}
+	if l.bottom.at != 0 || l.bottom.empty != 72 {
+		t.Fatalf("the bottom is %d, and sweeps begin at %d", l.bottom.at, l.bottom.empty)
+	}
+	s, _ := l.scout(now, true)
+	s.found = 5
+	if !l.scouted(s) || l.bottom.at != 4 || l.bottom.empty != 4 {
+		t.Fatalf("the bottom is %d, and sweeps begin at %d", l.bottom.at, l.bottom.empty)
+	}
+	// One that began before the floor was sure does not say more than it knew.
+	s, _ = l.scout(now, true)
+	l.bottom.sure = 72
+	s.sure = 10
+	if l.scouted(s) || l.bottom.at != 10 || l.bottom.empty != 72 {
+		t.Fatalf("the bottom is %d, and sweeps begin at %d", l.bottom.at, l.bottom.empty)
 	}
 }

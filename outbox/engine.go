@@ -39,7 +39,7 @@ type Engine struct {
 	trial *destination    // it has a suspect in hand
 	ctx   context.Context // ended by Stop's deadline: breaks off what is in hand
 
-	sweepAt time.Time // no whole lane is swept before for nothing but time; it is the poll loop's
+	sweepAt time.Time // no whole lane is swept before because of time alone; it is the poll loop's
 
 	waker     chan struct{}
 	later     atomic.Bool // there may be more messages that wait for their time

@@ -38,10 +38,10 @@ type lane struct {
 	behind map[string]*backlog
 	recent map[int64]string
 	low    map[string]int64
-	// whole asks for a sweep of the whole lane; wholeAt is when one is due in any case, and stale that it was and is yet to come.
+	// whole asks for a sweep of the whole lane; wholeAt is when one is due in any case, and staleAt when it was and has not come.
 	whole   bool
 	wholeAt time.Time
-	stale   bool
+	staleAt time.Time
 	// sweeping is a sweep of the whole lane that takes several looks, and has come to sweptTo.
 	sweeping bool
 	sweptTo  int64
@@ -104,6 +104,7 @@ type look struct {
 	stays          map[string]bool // the keys that it has left in the table
 	full           bool            // the sweep stopped at its limit
 	first          int64           // from its floor up to here it found nothing at all
+	sure           int64           // the bottom's, as the look began
 	upto           int64           // it was asked to go up to here: to the hint, or to the end of a window before the floor
 	blocked        map[string]bool // the keys that waited for a retry before anything was looked for
 	ended          uint64          // every transaction before this number had ended before the sweep
@@ -125,7 +126,7 @@ func (l *lane) begin(now time.Time, everything bool) look {
 		clear(l.fresh)
 	}
 	k.scans, k.topics = l.scans()
-	k.whole, k.sweep = l.sweeping, l.sweeping || l.floor < l.hint
+	k.whole, k.sweep, k.sure = l.sweeping, l.sweeping || l.floor < l.hint, l.bottom.sure
 	if k.whole {
 		k.floor, k.first, k.covered = l.sweptTo, l.sweptTo, false
 		k.keys = slices.Sorted(maps.Keys(l.left))
@@ -183,7 +184,7 @@ func (l *lane) take(k *look) (ready []*Delivery) {
 	}
 	l.scanned(k, last)
 	if k.whole {
-		l.bottom.rise(k.floor, k.first)
+		l.bottom.rise(k.floor, k.first, k.sure)
 	}
 	l.sweepOn(k, last, partly)
 	if !partly {

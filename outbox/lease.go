@@ -352,20 +352,35 @@ func (e *Engine) purge(ctx context.Context, now time.Time) {
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
 	x.direct(e.sql.direct)
 	before := len(x.Statements)
+	var healed []*lane
 	e.mu.Lock()
 	for _, d := range e.dests {
 		if l := d.lanes[0]; l != nil && l.safe(now) {
 			x.add(e.home.inbox.purge.with(value.OfInt(int64(d.id)), value.OfInt(-e.timing.inbox.Microseconds()), value.OfInt(purgeLimit)), nil)
 		}
 		for _, l := range d.lanes {
-			x.add(e.sql.heal.with(value.OfInt(int64(d.id)), value.OfInt(int64(l.number))), nil)
+			x.count(e.sql.heal.with(value.OfInt(int64(d.id)), value.OfInt(int64(l.number))), func(n int64) {
+				if n > 0 {
+					healed = append(healed, l)
+				}
+			})
 		}
 	}
 	e.mu.Unlock()
 	if len(x.Statements) == before {
 		return
 	}
-	if err := e.db.Run(ctx, "outbox.Purge", driver.Write, &x.Script, x); err != nil && ctx.Err() == nil {
+	err := e.db.Run(ctx, "outbox.Purge", driver.Write, &x.Script, x)
+	if err != nil && ctx.Err() == nil {
 		e.logger.WarnContext(ctx, "what is over could not be purged", "connection", e.name, "error", err)
 	}
+	if err != nil || len(healed) == 0 {
+		return
+	}
+	e.mu.Lock()
+	for _, l := range healed {
+		l.whole = true // what has waited behind such a note goes on
+	}
+	e.mu.Unlock()
+	e.wake()
 }

@@ -28,7 +28,7 @@ func notes(t *testing.T, c Consumer) (db *session.DB, e *Engine, put func(payloa
 	}
 	c.Destination, c.Topics = "group", []string{"test.sent"}
 	e = NewEngine(db, Config{Logger: slog.New(slog.DiscardHandler)}, c)
-	e.timing.tick, e.timing.purge, e.timing.sweep = 10*time.Millisecond, 50*time.Millisecond, 100*time.Millisecond
+	e.timing.tick, e.timing.purge, e.timing.sweep = 10*time.Millisecond, 50*time.Millisecond, time.Hour
 	put = func(payload string) {
 		urututest.Do(t, db, func(ctx context.Context) error {
 			return Put(ctx, Outgoing{Type: message.Type{Topic: "test.sent"}, ID: uuid.New(), Key: "key", Payload: []byte(payload)})

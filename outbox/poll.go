@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -56,8 +57,9 @@ func (e *Engine) pollLoop() {
 	}
 }
 
-// maxRest bounds how long the loop rests behind a look. It rests for as long as the look took, so that looking takes half of
-// a connection's time at most, however often it is woken: what comes meanwhile is in one look then.
+// maxRest bounds how long the loop rests behind a look that has brought all there was. It rests for as long as the look took, so
+// that short looks take half of a connection's time at most, however often they are asked for: what comes meanwhile is in one
+// look then.
 const maxRest = 4 * time.Millisecond
 
 // idle is the longest pause between two looks.
@@ -119,6 +121,7 @@ func openOf(snapshot string) (open []uint64) {
 type round struct {
 	exchange
 	looks []*look
+	stale *lane // of which a sweep is due, and comes
 	byID  map[laneID]*look
 	limit int64
 	dues  map[laneID][]*Delivery
@@ -154,7 +157,9 @@ func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
 		e.ask(r, due)
 		begin := time.Now()
 		err = e.db.Run(ctx, "outbox.Poll", driver.Read, &r.Script, r)
-		e.swept(r, begin, time.Now())
+		if err == nil {
+			e.swept(r, begin, time.Now())
+		}
 	}
 	n = e.endRound(r, err)
 	return n, r.more, err
@@ -162,46 +167,68 @@ func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
 
 // begin begins a look at each lane that has room, and returns those with retries that are due.
 func (e *Engine) begin(r *round, now time.Time) (due []*look) {
+	lanes := e.lookable(r, now)
+	for _, l := range lanes {
+		if !l.sweeping && now.After(l.wholeAt) { // also for retries: the database's clock may have been set
+			l.wholeAt, l.staleAt = now.Add(e.jitter(e.timing.sweep)), cmp.Or(l.staleAt, now)
+			l.due = now
+		}
+	}
+	if !now.Before(e.sweepAt) {
+		r.stale = stalest(lanes)
+	}
+	for _, l := range lanes {
+		k := l.begin(now, l == r.stale)
+		if k.whole {
+			l.staleAt = time.Time{}
+		}
+		k.sweep = k.sweep && (!e.ordered || k.whole)
+		r.looks = append(r.looks, &k)
+		r.byID[laneID{l.dest.id, l.number}] = &k
+		if !l.due.IsZero() && !l.due.After(now) {
+			k.again, l.due = true, time.Time{}
+			due = append(due, &k)
+		}
+	}
+	return due
+}
+
+// lookable returns the lanes that are looked at now, and sets how many messages each may bring.
+func (e *Engine) lookable(r *round, now time.Time) (lanes []*lane) {
 	r.limit = 1 << 20
-	sweeps := !now.Before(e.sweepAt)
 	for _, d := range e.dests {
 		if !d.hasRoom() || len(d.lanes) == 0 || now.Before(d.paused) {
 			continue
 		}
 		r.limit = min(r.limit, max(int64((d.room-d.held)/len(d.lanes)), 4))
 		for _, l := range d.lanes {
-			if !l.safe(now) {
-				continue
-			}
-			everything := !l.sweeping && now.After(l.wholeAt) // also retries: the database's clock may have been set
-			if everything {
-				l.wholeAt, l.stale = now.Add(e.jitter(e.timing.sweep)), true
-			}
-			k := l.begin(now, l.stale && sweeps)
-			if k.whole {
-				l.stale, sweeps = false, false // one lane at a time
-			}
-			k.sweep = k.sweep && (!e.ordered || k.whole)
-			r.looks = append(r.looks, &k)
-			r.byID[laneID{d.id, l.number}] = &k
-			if everything || !l.due.IsZero() && !l.due.After(now) {
-				k.again, l.due = true, time.Time{}
-				due = append(due, &k)
+			if l.safe(now) {
+				lanes = append(lanes, l)
 			}
 		}
 	}
-	return due
+	return lanes
 }
 
-// sweepPart is how much longer than a sweep of a whole lane the engine waits until the next one that nothing but time asks
-// for. What was deleted above a message that is parked is in the way of each, while anybody holds an old snapshot, and of the
-// looks at all lanes meanwhile.
+// stalest returns the lane whose sweep has been due for longest; nil where none is.
+func stalest(lanes []*lane) (first *lane) {
+	for _, l := range lanes {
+		if !l.staleAt.IsZero() && (first == nil || l.staleAt.Before(first.staleAt)) {
+			first = l
+		}
+	}
+	return first
+}
+
+// sweepPart is by how much more than what it took a sweep of a whole lane that only time has asked for keeps its distance from
+// the next one. What was deleted above a message that is parked is in the way of each, while anybody holds an old snapshot, and
+// so of the looks at all lanes.
 const sweepPart = 100
 
-// swept takes down how long a look at whole lanes took.
+// swept takes down how long a look took that had such a sweep. No lane waits for longer than as many turns as there are.
 func (e *Engine) swept(r *round, begin, end time.Time) {
-	if slices.ContainsFunc(r.looks, func(k *look) bool { return k.whole }) {
-		e.sweepAt = end.Add(sweepPart * end.Sub(begin))
+	if r.stale != nil {
+		e.sweepAt = end.Add(min(sweepPart*end.Sub(begin), e.timing.sweep))
 	}
 }
 

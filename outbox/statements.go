@@ -99,7 +99,7 @@ func (s *statements) reading(d dialect.Dialect) {
 			return "SELECT m.* FROM unnest(" + unseen(from) + ") AS h(" + columns + ") CROSS JOIN LATERAL (" + text + ") m"
 		}
 		fetch = each("?1, ?2, ?3", "dest, lane, hint", strings.Replace(fetch, "?3", "h.hint", 1))
-		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "NOT IN (SELECT value FROM json_each(?5))", "<> ALL ((SELECT ?5)::bigint[])").Replace(sweep)
+		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "NOT IN (SELECT value FROM json_each(?5))", "NOT IN (SELECT unnest(?5))").Replace(sweep)
 		sweep = each("?1, ?2, ?3, ?4", "dest, lane, floor, hint", sweep)
 		whole = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "?5", "h.settled",
 			"NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)").Replace(whole)

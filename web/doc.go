@@ -51,9 +51,10 @@
 //
 // # What flows on
 //
-// What a request publishes has the request's id for its correlation-id, and the client's traceparent and tracestate where
-// they are what W3C describes: message.Flowing has them in the handler's context. Nothing else of a request is trusted;
-// a tenant is put there by whoever has checked it, with message.WithHeaders.
+// What a request publishes has the request's id for its correlation-id, the client's traceparent where it is well formed,
+// and then its tracestate where it is printable and of at most 512 bytes: message.Flowing has them in the handler's context.
+// Headers that a middleware around the API has put into the context with message.WithHeaders hold. Nothing else of a
+// request is trusted: a tenant comes from whoever has checked it.
 //
 // # Concurrency
 //
