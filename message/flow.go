@@ -13,13 +13,15 @@ func WithHeaders(ctx context.Context, h Headers) context.Context {
 	if len(h) == 0 {
 		return ctx
 	}
-	all := maps.Clone(h)
-	for name, v := range Flowing(ctx) {
-		if _, ok := all[name]; !ok {
-			all[name] = v
-		}
-	}
-	return context.WithValue(ctx, flowKey{}, all)
+	return context.WithValue(ctx, flowKey{}, Flowing(ctx).beneath(h))
+}
+
+// beneath returns new headers: those of top, and those of h that top has none of.
+func (h Headers) beneath(top Headers) Headers {
+	all := make(Headers, len(h)+len(top))
+	maps.Copy(all, h)
+	maps.Copy(all, top)
+	return all
 }
 
 // Source has headers that flow in a context. It is asked for them when somebody needs them, as a message is published, from any
@@ -30,23 +32,19 @@ type Source interface{ MessageHeaders() Headers }
 // already, which hold. It is for transports: most requests publish nothing.
 func WithSource(ctx context.Context, s Source) context.Context {
 	if h := Flowing(ctx); len(h) > 0 {
-		s = beneath{s, h}
+		s = covered{s, h}
 	}
 	return context.WithValue(ctx, flowKey{}, s)
 }
 
-// beneath is a source beneath headers that hold.
-type beneath struct {
+// covered is a source beneath headers that hold.
+type covered struct {
 	Source
 	headers Headers
 }
 
 // MessageHeaders implements Source.
-func (b beneath) MessageHeaders() Headers {
-	all := maps.Clone(b.Source.MessageHeaders())
-	maps.Copy(all, b.headers)
-	return all
-}
+func (c covered) MessageHeaders() Headers { return c.Source.MessageHeaders().beneath(c.headers) }
 
 // WithoutHeaders returns a context in which no headers flow: the work that begins in it has nothing to do with what ctx
 // was about.

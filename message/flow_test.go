@@ -46,6 +46,11 @@ func (r *request) MessageHeaders() message.Headers {
 	return message.Headers{"a": "1", "b": "1"}
 }
 
+// silent is a source that has nothing to say.
+type silent struct{}
+
+func (silent) MessageHeaders() message.Headers { return nil }
+
 // TestSource: a transport's headers flow as those of a context do, and are asked for only as they are needed.
 func TestSource(t *testing.T) {
 	t.Parallel()
@@ -58,9 +63,10 @@ func TestSource(t *testing.T) {
 	behind := message.WithSource(message.WithHeaders(t.Context(), message.Headers{"b": "2", "tenant": "t"}), r)
 	for got, want := range map[string]message.Headers{
 		"of the source": {"a": "1", "b": "1"}, "with others": {"a": "1", "b": "2"}, "none": nil,
-		"behind others": {"a": "1", "b": "2", "tenant": "t"},
+		"behind others": {"a": "1", "b": "2", "tenant": "t"}, "silent": {"b": "2"},
 	} {
-		ctx := map[string]context.Context{"of the source": ctx, "with others": inner, "behind others": behind, "none": message.WithoutHeaders(ctx)}[got]
+		silent := message.WithSource(message.WithHeaders(t.Context(), message.Headers{"b": "2"}), silent{})
+		ctx := map[string]context.Context{"of the source": ctx, "silent": silent, "with others": inner, "behind others": behind, "none": message.WithoutHeaders(ctx)}[got]
 		if flow := message.Flowing(ctx); !maps.Equal(flow, want) {
 			t.Errorf("%s: %q", got, flow)
 		}

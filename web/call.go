@@ -15,8 +15,12 @@ import (
 // RequestIDHeader is the header that carries a request's id, both ways.
 const RequestIDHeader = "X-Request-ID"
 
-// maxRequestID is how long a request id of a client's may be.
-const maxRequestID = 128
+// maxRequestID is how long a request id of a client's may be, and maxTrace each part of its trace context: everybody passes on
+// as much.
+const (
+	maxRequestID = 128
+	maxTrace     = 512
+)
 
 // call is what the package knows of a request from its beginning. It is immutable.
 type call struct {
@@ -95,7 +99,7 @@ func validRequestID(id string) bool {
 // validTraceParent reports whether a traceparent is one that W3C's Trace Context describes, of any version.
 func validTraceParent(v string) bool {
 	const trace, parent = "00000000000000000000000000000000", "0000000000000000"
-	if len(v) < 55 || len(v) > 55 && (v[:2] == "00" || v[55] != '-') || len(v) > maxRequestID {
+	if len(v) < 55 || len(v) > 55 && (v[:2] == "00" || v[55] != '-') || len(v) > maxTrace {
 		return false
 	}
 	for i := range 55 {
@@ -107,9 +111,9 @@ func validTraceParent(v string) bool {
 	return v[:2] != "ff" && v[3:35] != trace && v[36:52] != parent && !strings.ContainsFunc(v[55:], unprintable)
 }
 
-// validTraceState reports whether there is a tracestate, of the length that is passed on by everybody.
+// validTraceState reports whether there is a tracestate that can be passed on.
 func validTraceState(v string) bool {
-	return v != "" && len(v) <= 512 && !strings.ContainsFunc(v, unprintable)
+	return v != "" && len(v) <= maxTrace && !strings.ContainsFunc(v, unprintable)
 }
 
 func unprintable(r rune) bool { return r < ' ' || r > '~' }

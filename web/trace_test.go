@@ -58,7 +58,6 @@ func TestTraceOfARequestFlows(t *testing.T) {
 			r.Header["Traceparent"], r.Header["Tracestate"] = s.parents, s.states
 			w := httptest.NewRecorder()
 			mux.ServeHTTP(w, r)
-			s.want = maps.Clone(s.want)
 			s.want[message.CorrelationID] = w.Header().Get(web.RequestIDHeader)
 			if w.Code != http.StatusOK || !maps.Equal(seen, s.want) {
 				t.Errorf("%s, %q, %q: %d, %q flows, want %q", path, s.parents, s.states, w.Code, seen, s.want)
