@@ -129,7 +129,7 @@ func (e *Engine) scout(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	r := &round{}
-	r.direct(e.sql.direct)
+	r.planned(e.sql.planning)
 	var rows [][]value.Value
 	found := map[laneID]int64{}
 	for _, s := range list {
@@ -181,7 +181,7 @@ func (e *Engine) lookBelow(ctx context.Context, now time.Time) {
 		e.mu.Unlock()
 		var found *int64
 		x := &exchange{}
-		x.direct(e.sql.direct)
+		x.planned(e.sql.planning)
 		x.add(e.sql.below.with(append(l.address(), value.OfInt(at))...), func(row []value.Value) { found = new(row[0].Int()) })
 		if err := e.db.Run(ctx, "outbox.Below", driver.Read, &x.Script, x); err != nil {
 			if ctx.Err() == nil {

@@ -337,7 +337,7 @@ func TestSweepsKeepTheirDistance(t *testing.T) {
 	swept := map[*lane]int{}
 	look := func(took time.Duration) (whole, due int) {
 		r := &round{byID: map[laneID]*look{}}
-		due = len(e.begin(r, now))
+		due = len(e.begin(r, now, true))
 		for _, k := range r.looks {
 			if k.whole {
 				whole++

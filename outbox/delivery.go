@@ -27,6 +27,7 @@ type Delivery struct {
 	Failures int
 
 	id      int64
+	place   value.Value // in its table
 	lane    *lane
 	home    *state
 	started bool // it is in hand
@@ -43,7 +44,7 @@ func (d *Delivery) Acknowledge(ctx context.Context) error {
 	retried := value.OfBool(d.noted)
 	owner, epoch := d.lane.owner()
 	err := session.StageUnit(session.On(ctx, d.home.name), &d.home.acks, value.OfInt(int64(d.lane.dest.id)), value.OfInt(int64(d.lane.number)), value.OfInt(d.id),
-		value.OfUUID(owner), value.OfInt(epoch), retried)
+		value.OfUUID(owner), value.OfInt(epoch), d.place, retried)
 	if u, ok := uow.Current(ctx); ok && err == nil {
 		u.CommitLast(string(d.home.name))
 	}
@@ -62,12 +63,16 @@ type acknowledgement struct {
 var _ session.Writer = (*acknowledgement)(nil)
 
 func (w *acknowledgement) prepare(d dialect.Dialect) {
+	params := types(tDest, tSmall, tInt, tUUID, tInt)
 	text := "DELETE FROM urutu_message WHERE dest = ?1 AND lane = ?2 AND id = ?3 AND EXISTS" +
 		" (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.owner = ?4 AND l.epoch = ?5)"
+	if d.Name() == "postgres" { // it has a place, which costs the same in a table of any size: the plan is kept
+		params, text = append(params, tText), text+" AND ctid = ?6::text::tid"
+	}
 	if d.Features().Pipeline {
 		text = "WITH u AS (" + text + " RETURNING 1) SELECT ('urutu:stale:' || (count(*) + 1))::int FROM u HAVING count(*) = 0"
 	}
-	w.gone = prepare(d, "delete urutu_message", text, types(tDest, tSmall, tInt, tUUID, tInt))
+	w.gone = prepare(d, "delete urutu_message", text, params)
 	w.retry = forgetRetry(d)
 }
 
@@ -81,11 +86,11 @@ func forgetRetry(d dialect.Dialect) *query {
 func (w *acknowledgement) Statements(d dialect.Dialect, values []value.Value) []session.Written {
 	w.once.Do(func() { w.prepare(d) })
 	var list []session.Written
-	for ; len(values) > 0; values = values[6:] {
-		st := w.gone.with(values[:5]...)
+	for ; len(values) > 0; values = values[7:] {
+		st := w.gone.with(values[:len(w.gone.types)]...)
 		st.Checked, st.Expect = true, 1
 		list = append(list, session.Written{Statement: st, Table: messageTable})
-		if values[5].Bool() {
+		if values[6].Bool() {
 			list = append(list, session.Written{Statement: w.retry.with(values[:3]...)})
 		}
 	}

@@ -39,8 +39,9 @@
 // # Lifecycle
 //
 // An engine works from [Engine.Start] to [Engine.Stop], which waits for what is in hand and then gives the lanes to
-// others. It is woken by commits of its own process, by notifications of others where the database has them, and looks
-// from time to time in any case. Notifications are never part of a commit that publishes.
+// others. It is woken by commits of its own process, and looks where their messages are; by notifications of others where the
+// database has them; and it looks at all of its lanes from time to time in any case. Notifications are never part of a commit
+// that publishes.
 //
 // # Errors
 //

@@ -42,8 +42,10 @@ type Engine struct {
 	sweepAt time.Time // no whole lane is swept before because of time alone; it is the poll loop's
 
 	waker     chan struct{}
-	later     atomic.Bool // there may be more messages that wait for their time
-	listening atomic.Bool // other processes wake this one
+	all       atomic.Bool      // it looks at all lanes when it is woken, not only at those it has heard of
+	news      map[string]*news // by topic; it does not change once the engine has started
+	later     atomic.Bool      // there may be more messages that wait for their time
+	listening atomic.Bool      // other processes wake this one
 
 	intake  context.Context // ended by StopIntake
 	close   context.CancelFunc
@@ -85,6 +87,7 @@ type destination struct {
 	room     int        // how many there may be
 	brim     int        // with more than this, no others are looked for
 	reopened bool       // a topic has room again
+	news     uint64     // parts of the slots in which there is something to look for
 	moveAt   time.Time  // when messages that wait for their time are looked for
 	paused   time.Time  // nothing is handed out before, since the database or the broker does not answer
 	outage   time.Duration
@@ -107,9 +110,12 @@ type Config struct {
 func NewEngine(db *session.DB, cfg Config, consumers ...Consumer) *Engine {
 	e := &Engine{
 		db: db, name: cfg.Connection, logger: cmp.Or(cfg.Logger, slog.Default()), timing: defaults,
-		observer: cfg.Observer, owner: uuid.New(), waker: make(chan struct{}, 1),
+		observer: cfg.Observer, owner: uuid.New(), waker: make(chan struct{}, 1), news: map[string]*news{},
 	}
 	for _, c := range consumers {
+		for _, topic := range c.Topics {
+			e.news[topic] = new(news)
+		}
 		d := newDestination(c)
 		d.some = sync.NewCond(&e.mu)
 		e.dests = append(e.dests, d)
@@ -207,8 +213,13 @@ func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) err
 	return e.db.Run(ctx, op, driver.Write, script, results)
 }
 
-// wake has the engine look for messages now.
+// wake has the engine look for messages now, in all lanes.
 func (e *Engine) wake() {
+	e.all.Store(true)
+	e.signal()
+}
+
+func (e *Engine) signal() {
 	select {
 	case e.waker <- struct{}{}:
 	default:

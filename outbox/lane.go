@@ -87,10 +87,12 @@ type look struct {
 	lane  *lane
 	began time.Time
 	fetch bool
-	hint  int64 // fetch from here on
-	floor int64 // sweep from here to the hint
-	sweep bool
-	whole bool // the sweep is of the whole lane
+	// expected: this process has heard of a message in the lane.
+	expected bool
+	hint     int64 // fetch from here on
+	floor    int64 // sweep from here to the hint
+	sweep    bool
+	whole    bool // the sweep is of the whole lane
 	// covered: the sweep is of what is not covered.
 	covered bool
 	again   bool // retries that are due are asked for too

@@ -350,7 +350,7 @@ func (e *Engine) purgeLoop() {
 func (e *Engine) purge(ctx context.Context, now time.Time) {
 	x := &exchange{}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
-	x.direct(e.sql.direct)
+	x.planned(e.sql.planning)
 	before := len(x.Statements)
 	var healed []*lane
 	e.mu.Lock()

@@ -194,7 +194,7 @@ func TestDoubtEndsWhenRetriesWereLookedFor(t *testing.T) {
 	d.lanes[0] = l
 	look := func(retries int) {
 		r := &round{byID: map[laneID]*look{}, dues: map[laneID][]*Delivery{}}
-		e.begin(r, time.Now())
+		e.begin(r, time.Now(), true)
 		r.limit = 2
 		id := laneID{d.id, 0}
 		for n := range retries {

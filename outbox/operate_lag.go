@@ -41,7 +41,7 @@ func (o *Operator) Lags(ctx context.Context) (list []Lag, err error) {
 	}
 	q := prepare(d, "select urutu_message_lane", lagText(micros(d)), nil, tText, tSmall, tBool, tTime, tTime, tInt, tInt, tInt)
 	x := &exchange{}
-	x.direct(direct(d))
+	x.planned(planning(d))
 	x.add(q.with(), func(row []value.Value) { list = append(list, readLag(row)) })
 	return list, o.db.Run(ctx, op, driver.Read, &x.Script, x)
 }

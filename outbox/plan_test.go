@@ -223,6 +223,7 @@ func (p *planned) record() {
 		if time.Now().After(deadline) {
 			p.Fatalf("%d messages were handled, and nobody has sent: %s", p.handled.Load(), p.sent.missing(engineSends))
 		}
+		p.crowd()
 	}
 	p.operate()
 	ctx, cancel := context.WithTimeout(p.Context(), 30*time.Second)
@@ -231,6 +232,19 @@ func (p *planned) record() {
 		p.Fatal(err)
 	}
 	p.recorder.Inject(nil)
+}
+
+// crowd publishes more than is handled meanwhile, so that a topic has no room.
+func (p *planned) crowd() {
+	p.Helper()
+	urututest.Do(p, p.db, func(ctx context.Context) error {
+		for range 100 {
+			if err := Put(ctx, Outgoing{Type: message.Type{Topic: planTopic}, ID: uuid.New(), Payload: []byte("{}")}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (p *planned) publish(i int) {

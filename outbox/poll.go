@@ -15,22 +15,27 @@ import (
 	"github.com/urutu-go/urutu/value"
 )
 
-// pollLoop looks for messages: when it is woken, when something is due, and otherwise in pauses that grow while nothing
-// is found.
+// pollLoop looks for messages: where it has heard of some, when it is woken, when something is due, and otherwise in pauses that
+// grow while nothing is found but what it has heard of.
 func (e *Engine) pollLoop() {
 	pause := e.timing.pollMin
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
+	var next time.Time // all lanes are looked at then
 	for {
+		all := true
 		select {
 		case <-e.intake.Done():
 			return
 		case <-e.waker:
-			pause = e.timing.pollMin
+			if all = e.all.Swap(false); all {
+				pause = e.timing.pollMin
+			}
 		case <-timer.C:
 		}
 		begin := time.Now()
-		n, more, err := e.poll(e.intake)
+		all = all || !begin.Before(next)
+		n, more, err := e.poll(e.intake, all)
 		rest := min(time.Since(begin), maxRest)
 		switch {
 		case err != nil:
@@ -40,6 +45,7 @@ func (e *Engine) pollLoop() {
 			pause = min(max(2*pause, 50*time.Millisecond), 2*time.Second)
 		case more:
 			pause = 0
+		case !all:
 		case n > 0:
 			pause = e.timing.pollMin
 		default:
@@ -53,7 +59,10 @@ func (e *Engine) pollLoop() {
 			case <-timer.C:
 			}
 		}
-		timer.Reset(e.jitter(min(pause, e.untilDue())))
+		if all || err != nil || more {
+			next = time.Now().Add(e.jitter(pause))
+		}
+		timer.Reset(min(time.Until(next), e.untilDue()))
 	}
 }
 
@@ -138,14 +147,15 @@ type laneID struct {
 	number int16
 }
 
-// poll looks at all lanes once and hands out what is ready. It returns how many messages that was, and whether there are
-// more.
-func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
+// poll looks at all lanes once, or at those in which something is known to be, and hands out what is ready. It returns how many
+// messages that was where nothing was known to be, and whether there are more.
+func (e *Engine) poll(ctx context.Context, all bool) (n int, more bool, err error) {
 	now := time.Now()
 	r := &round{byID: map[laneID]*look{}, dues: map[laneID][]*Delivery{}, later: map[laneID]time.Duration{}}
 	e.mu.Lock()
-	due := e.begin(r, now)
+	e.rumors()
 	moves := e.moves(now)
+	due := e.begin(r, now, all || len(moves) > 0)
 	e.mu.Unlock()
 	if len(moves) > 0 {
 		if err := e.move(ctx, r, moves); err != nil {
@@ -166,8 +176,8 @@ func (e *Engine) poll(ctx context.Context) (n int, more bool, err error) {
 }
 
 // begin begins a look at each lane that has room, and returns those with retries that are due.
-func (e *Engine) begin(r *round, now time.Time) (due []*look) {
-	lanes := e.lookable(r, now)
+func (e *Engine) begin(r *round, now time.Time, all bool) (due []*look) {
+	lanes := e.lookable(r, now, all)
 	for _, l := range lanes {
 		if !l.sweeping && now.After(l.wholeAt) { // also for retries: the database's clock may have been set
 			l.wholeAt, l.staleAt = now.Add(e.jitter(e.timing.sweep)), cmp.Or(l.staleAt, now)
@@ -179,13 +189,14 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 	}
 	for _, l := range lanes {
 		k := l.begin(now, l == r.stale)
+		k.expected = l.isNews()
 		if k.whole {
 			l.staleAt = time.Time{}
 		}
 		k.sweep = k.sweep && (!e.ordered || k.whole)
 		r.looks = append(r.looks, &k)
 		r.byID[laneID{l.dest.id, l.number}] = &k
-		if !l.due.IsZero() && !l.due.After(now) {
+		if l.isDue(now) {
 			k.again, l.due = true, time.Time{}
 			due = append(due, &k)
 		}
@@ -193,8 +204,9 @@ func (e *Engine) begin(r *round, now time.Time) (due []*look) {
 	return due
 }
 
-// lookable returns the lanes that are looked at now, and sets how many messages each may bring.
-func (e *Engine) lookable(r *round, now time.Time) (lanes []*lane) {
+// lookable returns the lanes that are looked at now, all or those in which something is known to be, and sets how many messages
+// each may bring.
+func (e *Engine) lookable(r *round, now time.Time, all bool) (lanes []*lane) {
 	r.limit = 1 << 20
 	for _, d := range e.dests {
 		if !d.hasRoom() || len(d.lanes) == 0 || now.Before(d.paused) {
@@ -202,13 +214,15 @@ func (e *Engine) lookable(r *round, now time.Time) (lanes []*lane) {
 		}
 		r.limit = min(r.limit, max(int64((d.room-d.held)/len(d.lanes)), 4))
 		for _, l := range d.lanes {
-			if l.safe(now) {
+			if l.safe(now) && (all || l.isNews() || l.whole || l.sweeping || l.isDue(now)) {
 				lanes = append(lanes, l)
 			}
 		}
 	}
 	return lanes
 }
+
+func (l *lane) isDue(now time.Time) bool { return !l.due.IsZero() && !l.due.After(now) }
 
 // stalest returns the lane whose sweep has been due for longest; nil where none is.
 func stalest(lanes []*lane) (first *lane) {
@@ -266,6 +280,7 @@ func (e *Engine) ask(r *round, due []*look) {
 	}
 	shut := e.shut(due)
 	e.mu.Unlock()
+	r.planned(e.sql.planning)
 	r.each(e, e.sql.blocked, slices.Concat(wholes, pasts), nil, nil, func(row []value.Value) {
 		r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}].blocked[row[2].Str()] = true
 	})
@@ -297,7 +312,7 @@ func (e *Engine) ask(r *round, due []*look) {
 	swept := func(row []value.Value) {
 		if row[3].IsNull() {
 			k := r.byID[laneID{int32(row[0].Int()), int16(row[1].Int())}]
-			k.upto, k.first = row[2].Int(), row[9].Int()
+			k.upto, k.first = row[2].Int(), row[10].Int()
 			return
 		}
 		found(row)
@@ -311,7 +326,7 @@ func (e *Engine) ask(r *round, due []*look) {
 	})
 	r.each(e, e.sql.due, due, nil, []param{{list: shut}, {value: limit}}, func(row []value.Value) {
 		k, m := delivered(row)
-		m.Failures, m.deaths, m.noted = int(row[9].Int()), int(row[10].Int()), true
+		m.Failures, m.deaths, m.noted = int(row[10].Int()), int(row[11].Int()), true
 		id := laneID{k.lane.dest.id, k.lane.number}
 		r.dues[id] = append(r.dues[id], m)
 	})
@@ -429,10 +444,11 @@ func (e *Engine) delivery(l *lane, row []value.Value) *Delivery {
 	if !row[5].IsNull() {
 		d.Key = row[5].Str()
 	}
+	d.place = row[9]
 	return d
 }
 
-// endRound hands out what a round has brought.
+// endRound hands out what a round has brought, and returns how much of it was not expected.
 func (e *Engine) endRound(r *round, err error) (n int) {
 	now := time.Now()
 	e.mu.Lock()
@@ -478,7 +494,9 @@ func (e *Engine) endRound(r *round, err error) (n int) {
 		for _, s := range k.scans {
 			r.more = r.more || s.more && !l.dest.isFull(s.topic)
 		}
-		n += len(k.fetched) + len(ready)
+		if !k.expected {
+			n += len(k.fetched) + len(ready)
+		}
 		e.makeReady(l.dest, ready...)
 	}
 	return n + int(r.moved)

@@ -80,11 +80,12 @@ func Put(ctx context.Context, m Outgoing) error {
 	if err != nil {
 		return fault.Wrap(fault.Invalid, op, err)
 	}
-	woken := home.woken
+	var woken uow.Hook
 	if m.waits() {
 		woken = home.wokenLater
 		err = session.StageFor(ctx, &home.delayed, append(row, m.when(), onceOf(m.Once), value.OfInt(m.Delay.Microseconds()), m.Again.value())...)
 	} else {
+		woken = home.signal(m.Type.Topic, row[0].Int())
 		err = session.StageFor(ctx, &home.now, row...)
 	}
 	if err != nil {

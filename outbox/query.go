@@ -148,4 +148,14 @@ var contentTypes = types(tSmall, tUUID, tText, tText, tBytes, tBytes, tTime)
 // messageColumns is what a delivery is read from.
 const messageColumns = "m.dest, m.lane, m.id, m.msg_id, m.topic, m.key, m.headers, m.payload, m.created_at"
 
-var messageTypes = types(tDest, tSmall, tInt, tUUID, tText, tText, tBytes, tBytes, tTime)
+// messageTypes are theirs, and that of a message's place.
+var messageTypes = types(tDest, tSmall, tInt, tUUID, tText, tText, tBytes, tBytes, tTime, tText)
+
+// placeOf is where a message is in its table, which does not change while it is there, but for who rewrites the table as a whole:
+// by that it is found at once, and a planner knows that. Null where a database has no such thing.
+func placeOf(d dialect.Dialect) string {
+	if d.Name() == "postgres" {
+		return ", m.ctid::text"
+	}
+	return ", NULL"
+}

@@ -61,6 +61,9 @@ func Receive(ctx context.Context, destination string, batch []Incoming) (fresh i
 		}
 	}
 	h.arrivals.add(destination, fresh, len(batch)-fresh)
+	if fresh > 0 {
+		h.wake(false)
+	}
 	return fresh, nil
 }
 

@@ -131,25 +131,41 @@ func (e *Engine) send(d *destination, batch []*Delivery) (results []error) {
 	return d.Send(e.ctx, batch)
 }
 
-// arrived deletes what a broker has taken. What cannot be deleted is sent again.
-func (e *Engine) arrived(d *destination, list []*Delivery) {
-	if len(list) == 0 {
+// delete adds the deletion of messages, and of what was noted of them: also of what this process does not know of, since another
+// one, which has taken a lane, may have failed with them.
+func (e *Engine) delete(x *exchange, d *destination, list []*Delivery) {
+	dest := value.OfInt(int64(d.id))
+	if e.sql.arrays {
+		lanes, ids := make([]value.Value, len(list)), make([]value.Value, len(list))
+		for i, m := range list {
+			lanes[i], ids[i] = value.OfInt(int64(m.lane.number)), value.OfInt(m.id)
+		}
+		st := e.sql.delete.lists([][]value.Value{nil, lanes, ids}, dest, value.Value{}, value.Value{})
+		x.add(st, nil)
+		x.add(e.sql.forget.lists(st.Lists, st.Args...), nil)
 		return
 	}
 	byLane := map[*lane][]int64{}
 	for _, m := range list {
 		byLane[m.lane] = append(byLane[m.lane], m.id)
 	}
-	w := e.watch(WorkDelete, d)
-	x := &exchange{}
-	x.direct(e.sql.direct)
 	for l, ids := range byLane {
-		st := e.sql.delete.lists([][]value.Value{nil, nil, ofInts(ids)}, value.OfInt(int64(d.id)), value.OfInt(int64(l.number)), value.Value{})
+		st := e.sql.delete.lists([][]value.Value{nil, nil, ofInts(ids)}, dest, value.OfInt(int64(l.number)), value.Value{})
 		x.add(st, nil)
-		// Also what this process does not know of: another one, which has taken the lane, may have failed with them.
 		x.add(e.sql.forget.lists(st.Lists, st.Args...), nil)
 	}
+}
+
+// arrived deletes what a broker has taken. What cannot be deleted is sent again.
+func (e *Engine) arrived(d *destination, list []*Delivery) {
+	if len(list) == 0 {
+		return
+	}
+	w := e.watch(WorkDelete, d)
+	x := &exchange{}
 	x.Begin, x.End = &driver.TxOptions{}, driver.Commit
+	x.planned(e.sql.planning)
+	e.delete(x, d, list)
 	err := colliding(func() error { return e.db.Run(e.ctx, "outbox.Delete", driver.Write, &x.Script, x) })
 	w.over()
 	if err != nil && e.ctx.Err() == nil { // it is no failure of the messages, which have arrived

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/google/uuid"
+
 	"github.com/urutu-go/urutu/dialect"
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/message"
@@ -33,10 +35,11 @@ type state struct {
 
 	mu         sync.Mutex // protects engines
 	engines    []*Engine  // that run in this process
-	woken      uow.Hook   // wakes the engines; wokenLater tells them of messages that wait, too
-	wokenLater uow.Hook
+	wokenLater uow.Hook   // tells the engines of messages that wait for their time
+	signals    sync.Map   // *signals by topic: they tell the engines of the topic's messages
 
-	ordered bool // the database has one writer: nobody is notified
+	ordered bool   // the database has one writer: nobody is notified
+	id      string // says who notifies
 	notify  *query
 	news    atomic.Bool  // other processes are about to be told
 	told    atomic.Int64 // when they were last, in nanoseconds of the process
@@ -106,16 +109,12 @@ func (h *state) checkDurable(ctx context.Context, op string, d dialect.Dialect) 
 }
 
 func (h *state) init(db *session.DB, name session.Name, d dialect.Dialect) {
-	h.db, h.name, h.inbox = db, name, newInbox(d)
+	h.db, h.name, h.id, h.inbox = db, name, uuid.NewString(), newInbox(d)
 	h.now.once.Do(func() { h.now.prepare(d) })
 	if h.ordered = d.Features().OneWriter; !h.ordered {
-		h.notify = prepare(d, "notify", "SELECT count(pg_notify(?1, ''))", types(tText), tInt)
+		h.notify = prepare(d, "notify", "SELECT count(pg_notify(?1, ?2))", types(tText, tText), tInt)
 	}
 	h.now.dropped, h.delayed.dropped = h.dropped, h.dropped
-	h.woken = func(context.Context) error {
-		h.wake(false)
-		return nil
-	}
 	h.wokenLater = func(context.Context) error {
 		h.wake(true)
 		return nil

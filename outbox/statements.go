@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +26,7 @@ type statements struct {
 	retry, delete, move *query
 	trust, acquit       *query
 	forget, heal        *query
-	direct              *query // before delete: it reads no whole table; nil where that is sure
+	planning            *query // before what is asked all the time, or of much; nil where a plan is what it is
 	moved, waiting      *query // where that takes more than one statement
 	upcoming            *query // when the next move is
 }
@@ -61,30 +60,31 @@ const window = 10_000
 // windowed renders the sweep of a lane for what matches, from ?3 to ?4. First it looks from where on there is anything at all,
 // before ?5: what was deleted is in the way of each look for as long as any transaction may still see it. Where that is
 // behind ?3, or the window ends before ?4, which is before ?5 only, a row without a message says so.
-func windowed(match, limit string) string {
+func windowed(columns, match, limit string) string {
 	const lane = "FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > "
 	return "WITH b AS (SELECT coalesce((SELECT m.id - 1 " + lane + "?3 AND m.id <= ?5 ORDER BY m.id LIMIT 1)," +
 		" CASE WHEN ?3 < ?5 THEN ?5 ELSE ?3 END) AS first)," +
 		" w AS (SELECT coalesce((SELECT m.id " + lane + "(SELECT first FROM b) AND m.id < ?5" +
 		" ORDER BY m.id LIMIT 1 OFFSET " + strconv.Itoa(window-1) + "), ?4) AS upto) SELECT m.*, NULL FROM (" +
-		"SELECT " + messageColumns + " " + lane + "(SELECT first FROM b) AND m.id <= (SELECT upto FROM w)" +
+		"SELECT " + columns + " " + lane + "(SELECT first FROM b) AND m.id <= (SELECT upto FROM w)" +
 		" AND " + match + " AND NOT" + waits + " ORDER BY m.id LIMIT " + limit +
-		") m UNION ALL SELECT ?1, ?2, upto, NULL, NULL, NULL, NULL, NULL, NULL, first FROM b, w WHERE first > ?3 OR upto < ?4"
+		") m UNION ALL SELECT ?1, ?2, upto, NULL, NULL, NULL, NULL, NULL, NULL, NULL, first FROM b, w WHERE first > ?3 OR upto < ?4"
 }
 
 func (s *statements) reading(d dialect.Dialect) {
-	fetch := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3" +
+	columns := messageColumns + placeOf(d)
+	fetch := "SELECT " + columns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3" +
 		" AND NOT" + noted + " ORDER BY m.id LIMIT ?4"
-	sweep := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
+	sweep := "SELECT " + columns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id > ?3 AND m.id <= ?4" +
 		" AND m.id NOT IN (SELECT value FROM json_each(?5)) AND NOT" + waits + " ORDER BY m.id LIMIT ?6"
-	whole := windowed("m.id NOT IN (SELECT value FROM json_each(?6))", "?7")
+	whole := windowed(columns, "m.id NOT IN (SELECT value FROM json_each(?6))", "?7")
 	blocked := "SELECT DISTINCT r.dest, r.lane, r.key FROM urutu_message_retry r WHERE r.dest = ?1 AND r.lane = ?2 AND r.key IS NOT NULL"
-	due := "SELECT " + messageColumns + ", r.attempts, r.deaths" + retried +
+	due := "SELECT " + columns + ", r.attempts, r.deaths" + retried +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at <= " + now(d) +
 		" AND r.dest || ' ' || r.topic NOT IN (SELECT value FROM json_each(?3)) ORDER BY r.next_at, r.id LIMIT ?4"
-	scan := "SELECT " + messageColumns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.topic = ?3 AND m.id > ?4 AND m.id <= ?5" +
+	scan := "SELECT " + columns + " FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.topic = ?3 AND m.id > ?4 AND m.id <= ?5" +
 		" AND m.id NOT IN (SELECT value FROM json_each(?6)) AND NOT" + waits + " ORDER BY m.id LIMIT ?7"
-	past := windowed("m.id NOT IN (SELECT value FROM json_each(?6)) AND (m.id > ?5 OR m.topic NOT IN (SELECT value FROM json_each(?7))"+
+	past := windowed(columns, "m.id NOT IN (SELECT value FROM json_each(?6)) AND (m.id > ?5 OR m.topic NOT IN (SELECT value FROM json_each(?7))"+
 		" OR m.key IN (SELECT value FROM json_each(?8)))", "?9")
 	later := "SELECT r.dest, r.lane, " + until(d, "min(r.next_at)") + " FROM urutu_message_retry r" +
 		" WHERE r.dest = ?1 AND r.lane = ?2 AND NOT r.parked AND r.next_at > " + now(d) + " GROUP BY r.dest, r.lane"
@@ -95,8 +95,7 @@ func (s *statements) reading(d dialect.Dialect) {
 	if s.arrays {
 		each := func(from, columns, text string) string {
 			text = strings.NewReplacer("?1", "h.dest", "?2", "h.lane").Replace(text)
-			text = limited.ReplaceAllString(text, "LIMIT (SELECT $1)")
-			return "SELECT m.* FROM unnest(" + unseen(from) + ") AS h(" + columns + ") CROSS JOIN LATERAL (" + text + ") m"
+			return "SELECT m.* FROM unnest(" + from + ") AS h(" + columns + ") CROSS JOIN LATERAL (" + text + ") m"
 		}
 		fetch = each("?1, ?2, ?3", "dest, lane, hint", strings.Replace(fetch, "?3", "h.hint", 1))
 		sweep = strings.NewReplacer("?3", "h.floor", "?4", "h.hint", "NOT IN (SELECT value FROM json_each(?5))", "NOT IN (SELECT unnest(?5))").Replace(sweep)
@@ -108,12 +107,12 @@ func (s *statements) reading(d dialect.Dialect) {
 		scan = each("?1, ?2, ?3, ?4, ?5", "dest, lane, topic, after, hint", scan)
 		past = strings.NewReplacer("NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)", "NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)",
 			"IN (SELECT value FROM json_each(?8))", "= ANY (?8)").Replace(past)
-		ours = "SELECT h.dest, h.lane FROM unnest(" + unseen("?1, ?2, ?3") + ") AS h(dest, lane, epoch)" +
+		ours = "SELECT h.dest, h.lane FROM unnest(?1, ?2, ?3) AS h(dest, lane, epoch)" +
 			" WHERE (SELECT l.epoch FROM urutu_message_lane l WHERE l.dest = h.dest AND l.lane = h.lane) = h.epoch"
 		blocked = each("?1, ?2", "dest, lane", blocked)
 		first = each("?1, ?2, ?3, ?4", "dest, lane, after, upto", strings.NewReplacer("?3", "h.after", "?4", "h.upto").Replace(first))
 		// Each message is looked up by the whole key: a planner that knows of no messages joins whole lanes.
-		due = strings.Replace(due, " JOIN urutu_message m ON"+itself, " CROSS JOIN LATERAL (SELECT * FROM urutu_message m WHERE"+itself+" OFFSET 0) m", 1)
+		due = strings.Replace(due, " JOIN urutu_message m ON"+itself, " CROSS JOIN LATERAL (SELECT m.*, m.ctid FROM urutu_message m WHERE"+itself+" OFFSET 0) m", 1)
 		due = strings.Replace(due, "NOT IN (SELECT value FROM json_each(?3))", "<> ALL (?3)", 1)
 		due, later = each("?1, ?2", "dest, lane", due), each("?1, ?2", "dest, lane", later)
 	}
@@ -197,26 +196,20 @@ func (s *statements) leasing(d dialect.Dialect) {
 		types(tDest))
 }
 
-// limited finds a limit that is a parameter, which is hidden as those of unseen are.
-var limited = regexp.MustCompile(`LIMIT (\?\d+)`)
-
-// unseen hides parameters from PostgreSQL's planner. Where it sees how long the list is, its estimate for the few lanes of a
-// look is lower than the one for any list, and it makes a plan for them each time, which takes longer than the look.
-func unseen(params string) string {
-	return "(SELECT " + strings.ReplaceAll(params, ", ", "), (SELECT ") + ")"
-}
-
-// direct tells PostgreSQL not to plan for reading whole tables, until the transaction ends: it returns nil for others. A
-// planner believes that the few rows of a table which had many are all over its index, and that reading the table is cheaper.
-func direct(d dialect.Dialect) *query {
+// planning tells PostgreSQL how to plan what comes next in a transaction; it returns nil for others. A planner believes that
+// the few rows of a table which had many are all over its index, and that reading the table is cheaper: it is not to read
+// whole tables. And as such a table grows, it believes each minute that what it has planned once has become dearer than what it
+// had planned for single values before, and plans for the values at hand from then on, every time: it is to keep its plan.
+func planning(d dialect.Dialect) *query {
 	if d.Name() != "postgres" {
 		return nil
 	}
-	return prepare(d, "set enable_seqscan", "SELECT set_config('enable_seqscan', 'off', true)", nil, tText)
+	return prepare(d, "set plan_cache_mode", "SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)",
+		nil, tText, tText)
 }
 
 func (s *statements) writing(d dialect.Dialect) {
-	s.direct = direct(d)
+	s.planning = planning(d)
 	// What was noted of a message outlives it where the unit that handled it had a snapshot that is older than the note.
 	s.heal = prepare(d, "delete urutu_message_retry", "DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND coalesce((SELECT false FROM urutu_message m"+
 		" WHERE m.dest = urutu_message_retry.dest AND m.lane = urutu_message_retry.lane AND m.id = urutu_message_retry.id), true)", types(tDest, tSmall))
@@ -247,14 +240,14 @@ func (s *statements) writing(d dialect.Dialect) {
 		" AND deaths > 0 AND EXISTS (SELECT 1 FROM urutu_message_lane l WHERE l.dest = ?1 AND l.lane = ?2 AND l.owner = ?4 AND l.epoch = ?5)",
 		types(tDest, tSmall, tInt, tUUID, tInt))
 	if s.arrays {
-		s.forget = prepare(d, "delete urutu_message_retry", "DELETE FROM urutu_message_retry WHERE dest = ?1 AND lane = ?2 AND id = ANY (?3)",
-			types(tDest, tSmall, tInt))
 		// Each number is looked up by the whole key, and what is found is deleted where it is. A planner that knows nothing of a
-		// table that has grown would rather read the whole lane, were that among the conditions, which it believes to have a few
-		// hundred rows; and the whole table without it, so that it is told not to (direct).
-		s.delete = prepare(d, "delete urutu_message", "DELETE FROM urutu_message WHERE ctid = ANY (ARRAY("+
-			"SELECT (SELECT m.ctid FROM urutu_message m WHERE m.dest = ?1 AND m.lane = ?2 AND m.id = u.id) FROM unnest("+unseen("?3")+") AS u(id)))",
-			types(tDest, tSmall, tInt))
+		// table that has grown would rather read whole lanes, were that among the conditions, which it believes to have a few
+		// hundred rows; and the whole table without it, so that it is told not to (planning).
+		found := func(table string) *query {
+			return prepare(d, "delete "+table, "DELETE FROM "+table+" WHERE ctid = ANY (ARRAY(SELECT (SELECT m.ctid FROM "+table+" m"+
+				" WHERE m.dest = ?1 AND m.lane = u.lane AND m.id = u.id) FROM unnest(?2, ?3) AS u(lane, id)))", types(tDest, tSmall, tInt))
+		}
+		s.delete, s.forget = found("urutu_message"), found("urutu_message_retry")
 		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE ctid = ANY (ARRAY(SELECT ctid"+
 			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+mover+" FOR SHARE) ORDER BY deliver_at, id LIMIT ?2 FOR UPDATE SKIP LOCKED)) RETURNING *)"+
 			" INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot::int * n.lanes) >> 10, "+content+
@@ -299,8 +292,8 @@ func (x *exchange) add(st driver.Statement, row func([]value.Value)) {
 	x.Statements, x.results, x.counts = append(x.Statements, st), append(x.results, row), append(x.counts, nil)
 }
 
-// direct has what is added later planned without reading whole tables, where a database has to be told.
-func (x *exchange) direct(q *query) {
+// planned adds what has a database plan the rest as it is to be planned, where it has to be told.
+func (x *exchange) planned(q *query) {
 	if q != nil {
 		x.add(q.with(), nil)
 	}

@@ -149,10 +149,10 @@ func (c *connection) lend(ctx context.Context, access driver.Access) (driver.Con
 	return conn, err
 }
 
-// Listen calls heard once it listens on a channel of the database that ctx chose with [On], and then whenever somebody
-// notifies the channel, until ctx is done or the connection breaks. It blocks and always returns an error:
+// Listen calls heard once it listens on a channel of the database that ctx chose with [On], with "", and then whenever somebody
+// notifies the channel, with what that one says, until ctx is done or the connection breaks. It blocks and always returns an error:
 // fault.Unsupported where the database or its driver has no such thing.
-func (db *DB) Listen(ctx context.Context, channel string, heard func()) error {
+func (db *DB) Listen(ctx context.Context, channel string, heard func(payload string)) error {
 	const op = "session.Listen"
 	c, err := db.connection(op, Name(scope.From(ctx).Connection))
 	if err != nil {

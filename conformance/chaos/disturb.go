@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -128,23 +129,52 @@ func (r *Rig) restartOne(_ context.Context, name string) {
 	r.note(name, "%s at %s", p.name, at)
 }
 
-// takeOver kills the worker that was the last to handle something, and nothing else for a while: so that it can be seen when
-// others have its lanes.
+// takeOver kills the worker that was the last to handle something, while all are well, and nothing else for a while: so that it
+// can be seen when others have its lanes. Where one of those dies of what it was told before, that is not seen.
 func (r *Rig) takeOver(ctx context.Context, name string) {
 	r.under.Wait()
-	time.Sleep(500 * time.Millisecond)
+	r.calm(ctx)
 	pause := time.Duration(0)
 	if chance(0.5) {
 		pause = 7 * time.Second
 	}
 	victim := r.lastWorker(ctx)
+	heirs := r.others(victim)
 	at := time.Now()
 	p := victim.kill(pause)
 	r.note(name, "%s", p.name)
 	time.Sleep(7 * time.Second)
+	if !slices.Equal(heirs, r.others(victim)) {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.takeovers = append(r.takeovers, takeover{p.name, at, time.Now()})
+}
+
+// others returns the processes of the workers but one.
+func (r *Rig) others(victim *slot) (list []*process) {
+	for _, s := range r.workers {
+		if s != victim {
+			list = append(list, s.current())
+		}
+	}
+	return list
+}
+
+// calm waits until all workers look after their share of each destination, for as long as 15 s.
+func (r *Rig) calm(ctx context.Context) {
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		var fewest, most int
+		err := r.db.Do(ctx, func(ctx context.Context) error {
+			return session.From(ctx).QueryRowContext(ctx, "SELECT coalesce(min(n), 0), coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM urutu_message_worker"+
+				" WHERE until > (SELECT max(until) - 2500000 FROM urutu_message_worker) GROUP BY dest) d").Scan(&fewest, &most)
+		})
+		if n := len(r.workers); err == nil && fewest == n && most == n {
+			break
+		}
+	}
+	time.Sleep(time.Second) // lanes change hands
 }
 
 // lastWorker returns the worker that was the last to handle something, or any.

@@ -71,7 +71,7 @@ func (p pool) Acquire(ctx context.Context, access driver.Access) (driver.Conn, e
 }
 
 // Listen implements driver.Listener, as far as the real pool does.
-func (p pool) Listen(ctx context.Context, channel string, heard func()) error {
+func (p pool) Listen(ctx context.Context, channel string, heard func(payload string)) error {
 	if l, ok := p.Pool.(driver.Listener); ok {
 		return l.Listen(ctx, channel, heard)
 	}

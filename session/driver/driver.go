@@ -96,9 +96,9 @@ type Conn interface {
 
 // Listener is a pool whose database can tell its clients that something has happened.
 type Listener interface {
-	// Listen calls heard once it listens on the channel, and then whenever somebody notifies it, until ctx is done or the
-	// connection breaks. It blocks and always returns an error: fault.Unsupported where this pool cannot listen.
-	Listen(ctx context.Context, channel string, heard func()) error
+	// Listen calls heard once it listens on the channel, with "", and then whenever somebody notifies it, with what that one
+	// says, until ctx is done or the connection breaks. It blocks and always returns an error: fault.Unsupported where this pool cannot listen.
+	Listen(ctx context.Context, channel string, heard func(payload string)) error
 }
 
 // SQLConn is implemented by connections that can lend the database/sql connection below them to an escape hatch. The

@@ -22,7 +22,7 @@ func hangUp(pc *pgconn.PgConn) ctxwatch.Handler {
 
 // Listen takes notifications over a connection of its own, which does not count among those of the pool. Behind a pooler,
 // and where an *sql.DB was adopted, there is none: fault.Unsupported.
-func (p *pool) Listen(ctx context.Context, channel string, heard func()) error {
+func (p *pool) Listen(ctx context.Context, channel string, heard func(payload string)) error {
 	if p.dial == nil || p.pooler {
 		return &fault.Error{
 			Kind: fault.Unsupported, Op: opListen, Connection: p.name,
@@ -39,9 +39,12 @@ func (p *pool) Listen(ctx context.Context, channel string, heard func()) error {
 	if _, err = conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 		return translate(ctx, opListen, p.name, err)
 	}
-	for heard(); ; heard() {
-		if _, err := conn.WaitForNotification(ctx); err != nil {
+	for payload := ""; ; {
+		heard(payload)
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
 			return translate(ctx, opListen, p.name, err)
 		}
+		payload = n.Payload
 	}
 }
