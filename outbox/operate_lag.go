@@ -60,10 +60,11 @@ func lagText(now string) string {
 		" e.until, coalesce(o.epoch, 0) AS epoch FROM urutu_message_destination n JOIN i ON i.i < n.lanes" +
 		" LEFT JOIN urutu_message_lane o ON o.dest = n.id AND o.lane = i.i" +
 		" LEFT JOIN urutu_message_lease e ON e.dest = n.id AND e.lane = i.i) "
-	return everyLane + lanes + "SELECT l.name, l.lane, l.owner IS NOT NULL AND l.until > " + now + ", (" + oldest + ")," +
+	// It begins as a query does, so that it shares a transaction with what is said before it (planning).
+	return "SELECT * FROM (" + everyLane + lanes + "SELECT l.name, l.lane, l.owner IS NOT NULL AND l.until > " + now + ", (" + oldest + ")," +
 		" (SELECT m.created_at FROM (" + front + limit + ") m WHERE NOT" + waits + " ORDER BY m.id LIMIT 1)," +
 		" (SELECT count(*) FROM (" + failing + more + ") f), (SELECT count(*) FROM (" + failing + limit + ") f WHERE f.parked), l.epoch" +
-		" FROM l ORDER BY l.name, l.lane"
+		" FROM l) l ORDER BY l.name, l.lane"
 }
 
 func readLag(row []value.Value) Lag {

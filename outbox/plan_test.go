@@ -202,6 +202,9 @@ func (p *planned) record() {
 		direct := false
 		for _, st := range s.Statements {
 			direct = direct || strings.Contains(st.SQL, "'enable_seqscan', 'off'")
+			if direct && s.Begin == nil && !strings.HasPrefix(st.SQL, "SELECT ") { // the driver has it begin another transaction
+				p.Errorf("what is said of plans does not hold for: %s", st.SQL)
+			}
 			if strings.Contains(st.SQL, messageTable) {
 				p.sent.keep(st, direct)
 			}

@@ -42,6 +42,10 @@ func (e *Engine) pollLoop() {
 			if e.intake.Err() == nil {
 				e.logger.WarnContext(e.intake, "messages could not be looked for", "connection", e.name, "error", err)
 			}
+			if !all {
+				pause = e.timing.pollMin
+			}
+			e.all.Store(true) // what it had heard of, it does not know any more
 			pause = min(max(2*pause, 50*time.Millisecond), 2*time.Second)
 		case more:
 			pause = 0
@@ -184,7 +188,7 @@ func (e *Engine) begin(r *round, now time.Time, all bool) (due []*look) {
 			l.due = now
 		}
 	}
-	if !now.Before(e.sweepAt) {
+	if all && !now.Before(e.sweepAt) { // of a few lanes it would be one of those that are busy, each time
 		r.stale = stalest(lanes)
 	}
 	for _, l := range lanes {
@@ -559,7 +563,7 @@ func (e *Engine) move(ctx context.Context, r *round, dests []moving) error {
 		x.count(e.sql.move.with(args...), func(n int64) {
 			total += n
 			if n == moveLimit {
-				d.moveAt = time.Time{}
+				d.moveAt, r.more = time.Time{}, true
 			}
 		})
 		if e.sql.moved != nil {
@@ -569,7 +573,9 @@ func (e *Engine) move(ctx context.Context, r *round, dests []moving) error {
 		x.add(e.sql.upcoming.with(value.OfInt(int64(d.id))), d.moveIn)
 	}
 	err := e.db.Run(ctx, "outbox.Move", driver.Write, &x.Script, x)
-	r.moved = total
+	if r.moved = total; total > 0 {
+		e.home.inform() // who has their lanes
+	}
 	return err
 }
 

@@ -142,6 +142,7 @@ func (e *Engine) delete(x *exchange, d *destination, list []*Delivery) {
 		}
 		st := e.sql.delete.lists([][]value.Value{nil, lanes, ids}, dest, value.Value{}, value.Value{})
 		x.add(st, nil)
+		x.add(e.sql.grasp.lists(st.Lists, st.Args...), nil)
 		x.add(e.sql.forget.lists(st.Lists, st.Args...), nil)
 		return
 	}

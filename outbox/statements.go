@@ -26,6 +26,7 @@ type statements struct {
 	retry, delete, move *query
 	trust, acquit       *query
 	forget, heal        *query
+	grasp               *query // before forget, where that takes more than one statement
 	planning            *query // before what is asked all the time, or of much; nil where a plan is what it is
 	moved, waiting      *query // where that takes more than one statement
 	upcoming            *query // when the next move is
@@ -107,6 +108,7 @@ func (s *statements) reading(d dialect.Dialect) {
 		scan = each("?1, ?2, ?3, ?4, ?5", "dest, lane, topic, after, hint", scan)
 		past = strings.NewReplacer("NOT IN (SELECT value FROM json_each(?6))", "<> ALL (?6)", "NOT IN (SELECT value FROM json_each(?7))", "<> ALL (?7)",
 			"IN (SELECT value FROM json_each(?8))", "= ANY (?8)").Replace(past)
+		past = "SELECT * FROM (" + past + ") m" // a query like the others, so that it shares their transaction
 		ours = "SELECT h.dest, h.lane FROM unnest(?1, ?2, ?3) AS h(dest, lane, epoch)" +
 			" WHERE (SELECT l.epoch FROM urutu_message_lane l WHERE l.dest = h.dest AND l.lane = h.lane) = h.epoch"
 		blocked = each("?1, ?2", "dest, lane", blocked)
@@ -248,6 +250,9 @@ func (s *statements) writing(d dialect.Dialect) {
 				" WHERE m.dest = ?1 AND m.lane = u.lane AND m.id = u.id) FROM unnest(?2, ?3) AS u(lane, id)))", types(tDest, tSmall, tInt))
 		}
 		s.delete, s.forget = found("urutu_message"), found("urutu_message_retry")
+		// A note that somebody changes at this moment has another place then.
+		s.grasp = prepare(d, "lock urutu_message_retry", "SELECT count(*) FROM unnest(?2, ?3) AS u(lane, id) CROSS JOIN LATERAL (SELECT 1 FROM urutu_message_retry r"+
+			" WHERE r.dest = ?1 AND r.lane = u.lane AND r.id = u.id OFFSET 0 FOR UPDATE) r", types(tDest, tSmall, tInt), tInt)
 		s.move = prepare(d, "move urutu_message_delayed", "WITH d AS (DELETE FROM urutu_message_delayed WHERE ctid = ANY (ARRAY(SELECT ctid"+
 			" FROM urutu_message_delayed WHERE dest = ?1 AND deliver_at <= "+now(d)+mover+" FOR SHARE) ORDER BY deliver_at, id LIMIT ?2 FOR UPDATE SKIP LOCKED)) RETURNING *)"+
 			" INSERT INTO urutu_message (dest, lane, "+content+") SELECT d.dest, (d.slot::int * n.lanes) >> 10, "+content+
