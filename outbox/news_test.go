@@ -64,7 +64,10 @@ func newHeard(t *testing.T, url string, pooler bool) *heard {
 	e := NewEngine(h.db, Config{Logger: slog.New(slog.DiscardHandler)}, Consumer{
 		Destination: "group", Topics: []string{"test.heard"}, Handle: func(ctx context.Context, d *Delivery) error {
 			err := h.db.Do(ctx, d.Acknowledge)
-			h.handled <- d.Key
+			select {
+			case h.handled <- d.Key:
+			case <-t.Context().Done():
+			}
 			return err
 		},
 	})
@@ -81,13 +84,33 @@ func newHeard(t *testing.T, url string, pooler bool) *heard {
 	if err := e.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := e.Stop(context.Background()); err != nil {
+	stopping(t, e)
+	within(t, h.began)
+	return h
+}
+
+// within receives from a channel, before long.
+func within[T any](t *testing.T, from <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(30 * time.Second):
+		t.Fatal("what is waited for has not come")
+	}
+	return v
+}
+
+// stopping returns what stops an engine, at the end of the test at the latest.
+func stopping(t *testing.T, e *Engine) (stop func()) {
+	stop = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := e.Stop(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	<-h.began
-	return h
+	t.Cleanup(stop)
+	return stop
 }
 
 func openHeard(t *testing.T, url string, pooler bool, d driver.Driver) *session.DB {
@@ -129,13 +152,8 @@ func (h *heard) wide() (n int) {
 
 func (h *heard) await(key string) {
 	h.Helper()
-	select {
-	case got := <-h.handled:
-		if got != key {
-			h.Errorf("%q was handled, not %q", got, key)
-		}
-	case <-time.After(20 * time.Second):
-		h.Fatalf("%q was not handled", key)
+	if got := within(h.T, h.handled); got != key {
+		h.Errorf("%q was handled, not %q", got, key)
 	}
 }
 
@@ -146,18 +164,19 @@ func publishHeard(t *testing.T, db *session.DB, key string) {
 	})
 }
 
-// TestLooksWhereTheNewsIs: a message that this process has published is looked for in its own lane, and in no other.
+// TestLooksWhereTheNewsIs: a message that this process has published is looked for in its own lane, and not in all of them.
 func TestLooksWhereTheNewsIs(t *testing.T) {
 	t.Parallel()
 	h := newHeard(t, urututest.URL(t, urututest.InPostgres), true)
-	for _, key := range []string{"a", "b", "c", "d"} {
+	for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
 		publishHeard(t, h.db, key)
 		h.await(key)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if want := []int{16, 1, 1, 1, 1}; !slices.Equal(h.looks, want) {
-		t.Errorf("it has looked at so many lanes: %v, not %v", h.looks, want)
+	// The first look, which is at all, may have brought the first message, and the next one is for that and the second then.
+	if h.looks[0] != 16 || slices.Max(h.looks[1:]) > 2 {
+		t.Errorf("it has looked at so many lanes: %v", h.looks)
 	}
 }
 
@@ -183,18 +202,18 @@ func TestOthersAreTold(t *testing.T) {
 		defer close(over)
 		_ = h.db.Listen(ctx, channel, func(string) { told <- struct{}{} }) // until it is stopped
 	}()
-	<-told
+	within(t, told)
 	for range 3 { // as it begins to listen, it looks
 		publishHeard(t, other, "theirs")
 		h.await("theirs")
-		<-told
+		within(t, told)
 	}
 	const n = 10
 	before := h.wide()
 	for range n {
 		publishHeard(t, h.db, "own")
 		h.await("own")
-		<-told
+		within(t, told)
 	}
 	stop()
 	<-over

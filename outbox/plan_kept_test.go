@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -75,18 +74,22 @@ func TestPlansAreKept(t *testing.T) {
 	if err := e.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	stop := stopping(t, e)
 	work := func() {
 		for range 60 {
 			urututest.Do(t, db, func(ctx context.Context) error {
 				return Put(ctx, Outgoing{Type: message.Type{Topic: "test.kept"}, ID: uuid.New(), Payload: []byte("x")})
 			})
-			<-handled
-			<-sent
+			within(t, handled)
+			within(t, sent)
 		}
 	}
 	work()
 	held, release := make(chan struct{}), make(chan struct{})
+	let := sync.OnceFunc(func() { close(release) })
 	var holding sync.WaitGroup
+	defer holding.Wait()
+	defer let()
 	holding.Go(func() {
 		err := db.Do(t.Context(), func(ctx context.Context) error {
 			_, err := session.From(ctx).ExecContext(ctx, "SELECT pg_current_xact_id()")
@@ -98,7 +101,7 @@ func TestPlansAreKept(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	<-held
+	within(t, held)
 	for i := range 3 {
 		exec := func(text string) {
 			urututest.Do(t, db, func(ctx context.Context) error {
@@ -112,13 +115,8 @@ func TestPlansAreKept(t *testing.T) {
 		exec("ANALYZE urutu_message")
 		work()
 	}
-	close(release)
-	holding.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	if err := e.Stop(ctx); err != nil {
-		t.Error(err)
-	}
+	let()
+	stop()
 	for _, part := range keptPlans {
 		if n, ok := custom[part]; !ok || n > 5 {
 			t.Errorf("%s...: it was planned %d times on one connection", part, n)

@@ -75,7 +75,7 @@ func (e *Engine) pollLoop() {
 // look then.
 const maxRest = 4 * time.Millisecond
 
-// idle is the longest pause between two looks.
+// idle is the longest pause between two looks at all lanes.
 func (e *Engine) idle() time.Duration {
 	if e.listening.Load() {
 		return e.timing.pollMax
@@ -130,7 +130,7 @@ func openOf(snapshot string) (open []uint64) {
 	return open
 }
 
-// round is one round trip for all lanes.
+// round is one round trip for all lanes that are looked at.
 type round struct {
 	exchange
 	looks []*look
@@ -179,7 +179,7 @@ func (e *Engine) poll(ctx context.Context, all bool) (n int, more bool, err erro
 	return n, r.more, err
 }
 
-// begin begins a look at each lane that has room, and returns those with retries that are due.
+// begin begins the looks, and returns those at lanes with retries that are due.
 func (e *Engine) begin(r *round, now time.Time, all bool) (due []*look) {
 	lanes := e.lookable(r, now, all)
 	for _, l := range lanes {
@@ -574,7 +574,7 @@ func (e *Engine) move(ctx context.Context, r *round, dests []moving) error {
 	}
 	err := e.db.Run(ctx, "outbox.Move", driver.Write, &x.Script, x)
 	if r.moved = total; total > 0 {
-		e.home.inform() // who has their lanes
+		e.home.wake(false) // who has their lanes
 	}
 	return err
 }

@@ -1,8 +1,10 @@
 package outbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,6 +139,9 @@ func (e *Engine) delete(x *exchange, d *destination, list []*Delivery) {
 	dest := value.OfInt(int64(d.id))
 	if e.sql.arrays {
 		lanes, ids := make([]value.Value, len(list)), make([]value.Value, len(list))
+		list = slices.SortedFunc(slices.Values(list), func(a, b *Delivery) int { // as others lock what was noted of them
+			return cmp.Or(cmp.Compare(a.lane.number, b.lane.number), cmp.Compare(a.id, b.id))
+		})
 		for i, m := range list {
 			lanes[i], ids[i] = value.OfInt(int64(m.lane.number)), value.OfInt(m.id)
 		}

@@ -5,6 +5,7 @@ package chaos
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -32,7 +33,7 @@ var disturbances = []disturbance{
 	{name: "die", weight: 4, run: (*Rig).dieAtArrow},
 	{name: "stop", weight: 2, run: (*Rig).stopOne},
 	{name: "restart", weight: 3, run: (*Rig).restartOne},
-	{name: "takeover", weight: 1, run: (*Rig).takeOver},
+	{name: "takeover", weight: 1, run: (*Rig).takeOverWhenWell},
 	{name: "clock", weight: 1, run: (*Rig).jumpOfClocks},
 	{name: "lanes", weight: 1, run: (*Rig).relane},
 	{name: "full", weight: 1, disk: true, run: (*Rig).fullDisk},
@@ -129,11 +130,17 @@ func (r *Rig) restartOne(_ context.Context, name string) {
 	r.note(name, "%s at %s", p.name, at)
 }
 
-// takeOver kills the worker that was the last to handle something, while all are well, and nothing else for a while: so that it
-// can be seen when others have its lanes. Where one of those dies of what it was told before, that is not seen.
-func (r *Rig) takeOver(ctx context.Context, name string) {
+// takeOverWhenWell is takeOver as soon as all workers look after their share.
+func (r *Rig) takeOverWhenWell(ctx context.Context, name string) {
 	r.under.Wait()
 	r.calm(ctx)
+	r.takeOver(ctx, name)
+}
+
+// takeOver kills the worker that was the last to handle something, and nothing else for a while: so that it can be seen when
+// others have its lanes. Where one of those dies of what it was told before, that is not seen.
+func (r *Rig) takeOver(ctx context.Context, name string) {
+	time.Sleep(500 * time.Millisecond) // lanes change hands
 	pause := time.Duration(0)
 	if chance(0.5) {
 		pause = 7 * time.Second
@@ -162,19 +169,34 @@ func (r *Rig) others(victim *slot) (list []*process) {
 	return list
 }
 
-// calm waits until all workers look after their share of each destination, for as long as 15 s.
+// calm waits until all workers renew their leases, for as long as 15 s. Whatever a clock says, a dead one renews nothing.
 func (r *Rig) calm(ctx context.Context) {
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		var fewest, most int
+	before := map[string]int64{}
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(2200 * time.Millisecond) {
+		now, renewed := map[string]int64{}, map[int64]int{}
 		err := r.db.Do(ctx, func(ctx context.Context) error {
-			return session.From(ctx).QueryRowContext(ctx, "SELECT coalesce(min(n), 0), coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM urutu_message_worker"+
-				" WHERE until > (SELECT max(until) - 2500000 FROM urutu_message_worker) GROUP BY dest) d").Scan(&fewest, &most)
+			return each(ctx, "SELECT dest, owner, until FROM urutu_message_worker", func(scan func(...any) error) error {
+				var dest, until int64
+				var owner string
+				err := scan(&dest, &owner, &until)
+				id := fmt.Sprint(dest, " ", owner)
+				if now[id] = until; before[id] == until {
+					renewed[dest] += 0
+				} else {
+					renewed[dest]++
+				}
+				return err
+			})
 		})
-		if n := len(r.workers); err == nil && fewest == n && most == n {
-			break
+		well := err == nil && len(before) > 0
+		for _, n := range renewed {
+			well = well && n == len(r.workers)
 		}
+		if well {
+			return
+		}
+		before = now
 	}
-	time.Sleep(time.Second) // lanes change hands
 }
 
 // lastWorker returns the worker that was the last to handle something, or any.
