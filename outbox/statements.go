@@ -201,13 +201,14 @@ func (s *statements) leasing(d dialect.Dialect) {
 // planning tells PostgreSQL how to plan what comes next in a transaction; it returns nil for others. A planner believes that
 // the few rows of a table which had many are all over its index, and that reading the table is cheaper: it is not to read
 // whole tables. And as such a table grows, it believes each minute that what it has planned once has become dearer than what it
-// had planned for single values before, and plans for the values at hand from then on, every time: it is to keep its plan.
+// had planned for single values before, and plans for the values at hand from then on, every time: it is to keep its plan. Nor is
+// it to compile what it believes to be that dear, which it does each time it runs.
 func planning(d dialect.Dialect) *query {
 	if d.Name() != "postgres" {
 		return nil
 	}
-	return prepare(d, "set plan_cache_mode", "SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)",
-		nil, tText, tText)
+	return prepare(d, "set plan_cache_mode", "SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),"+
+		" set_config('jit', 'off', true)", nil, tText, tText, tText)
 }
 
 func (s *statements) writing(d dialect.Dialect) {
