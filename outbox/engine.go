@@ -42,10 +42,10 @@ type Engine struct {
 	sweepAt time.Time // no whole lane is swept before because of time alone; it is the poll loop's
 
 	waker     chan struct{}
-	all       atomic.Bool      // it looks at all lanes when it is woken, not only at those it has heard of
-	news      map[string]*news // by topic; it does not change once the engine has started
-	later     atomic.Bool      // there may be more messages that wait for their time
-	listening atomic.Bool      // other processes wake this one
+	all       atomic.Bool               // it looks at all lanes when it is woken, not only at those it has heard of
+	byTopic   map[string][]*destination // as they have subscribed; it does not change
+	later     atomic.Bool               // there may be more messages that wait for their time
+	listening atomic.Bool               // other processes wake this one
 
 	intake  context.Context // ended by StopIntake
 	close   context.CancelFunc
@@ -81,15 +81,16 @@ type destination struct {
 	ready  []*Delivery
 	// suspects are ready, and were in hand when their process died.
 	suspects []*Delivery
-	hands    int        // messages in hand
-	some     *sync.Cond // something is ready, or the engine stops
-	held     int        // messages in memory
-	room     int        // how many there may be
-	brim     int        // with more than this, no others are looked for
-	reopened bool       // a topic has room again
-	news     uint64     // parts of the slots in which there is something to look for
-	moveAt   time.Time  // when messages that wait for their time are looked for
-	paused   time.Time  // nothing is handed out before, since the database or the broker does not answer
+	hands    int           // messages in hand
+	some     *sync.Cond    // something is ready, or the engine stops
+	held     int           // messages in memory
+	room     int           // how many there may be
+	brim     int           // with more than this, no others are looked for
+	reopened bool          // a topic has room again
+	news     uint64        // parts of the slots in which there is something to look for
+	heard    atomic.Uint64 // the same, since the last look; it needs no lock
+	moveAt   time.Time     // when messages that wait for their time are looked for
+	paused   time.Time     // nothing is handed out before, since the database or the broker does not answer
 	outage   time.Duration
 	counts   Counts
 	// seenLanes, unowned and workers are those of all processes, as this one last saw them.
@@ -110,13 +111,13 @@ type Config struct {
 func NewEngine(db *session.DB, cfg Config, consumers ...Consumer) *Engine {
 	e := &Engine{
 		db: db, name: cfg.Connection, logger: cmp.Or(cfg.Logger, slog.Default()), timing: defaults,
-		observer: cfg.Observer, owner: uuid.New(), waker: make(chan struct{}, 1), news: map[string]*news{},
+		observer: cfg.Observer, owner: uuid.New(), waker: make(chan struct{}, 1), byTopic: map[string][]*destination{},
 	}
 	for _, c := range consumers {
-		for _, topic := range c.Topics {
-			e.news[topic] = new(news)
-		}
 		d := newDestination(c)
+		for _, topic := range c.Topics {
+			e.byTopic[topic] = append(e.byTopic[topic], d)
+		}
 		d.some = sync.NewCond(&e.mu)
 		e.dests = append(e.dests, d)
 	}

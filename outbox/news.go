@@ -2,8 +2,6 @@ package outbox
 
 import (
 	"context"
-	"slices"
-	"sync/atomic"
 
 	"github.com/urutu-go/urutu/message"
 	"github.com/urutu-go/urutu/uow"
@@ -41,32 +39,19 @@ func (h *state) signal(topic string, slot int64) uow.Hook {
 	return s[cell]
 }
 
-// news are the parts of the slots in which a topic has messages that nobody has looked for.
-type news struct{ cells atomic.Uint64 }
-
 // hear has the engine look for a message of a topic, unless that is none of its own: of such a one that it has nevertheless, since
 // its destination was subscribed to it by others, it learns as it looks at all.
 func (e *Engine) hear(topic string, cell int) {
-	n := e.news[topic]
-	if n == nil {
-		return
+	for _, d := range e.byTopic[topic] {
+		d.heard.Or(1 << cell)
+		e.signal()
 	}
-	n.cells.Or(1 << cell)
-	e.signal()
 }
 
-// rumors gives the destinations what was heard since the last time.
+// rumors has the destinations look for what was heard since the last time.
 func (e *Engine) rumors() {
 	for _, d := range e.dests {
-		d.news = 0
-	}
-	for topic, n := range e.news {
-		heard := n.cells.Swap(0)
-		for _, d := range e.dests {
-			if heard != 0 && slices.Contains(d.Topics, topic) {
-				d.news |= heard
-			}
-		}
+		d.news = d.heard.Swap(0)
 	}
 }
 

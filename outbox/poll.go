@@ -23,18 +23,19 @@ func (e *Engine) pollLoop() {
 	defer timer.Stop()
 	var next time.Time // all lanes are looked at then
 	for {
-		all := true
+		woken := false
 		select {
 		case <-e.intake.Done():
 			return
 		case <-e.waker:
-			if all = e.all.Swap(false); all {
-				pause = e.timing.pollMin
-			}
+			woken = true
 		case <-timer.C:
 		}
-		begin := time.Now()
-		all = all || !begin.Before(next)
+		begin, all := time.Now(), e.all.Swap(false)
+		if woken && all {
+			pause = e.timing.pollMin
+		}
+		all = all || !woken || !begin.Before(next)
 		n, more, err := e.poll(e.intake, all)
 		rest := min(time.Since(begin), maxRest)
 		switch {

@@ -180,11 +180,12 @@ func (r *Rig) calm(ctx context.Context) {
 				var owner string
 				err := scan(&dest, &owner, &until)
 				id := fmt.Sprint(dest, " ", owner)
-				if now[id] = until; before[id] == until {
-					renewed[dest] += 0
-				} else {
-					renewed[dest]++
+				now[id] = until
+				n := renewed[dest]
+				if before[id] != until {
+					n++
 				}
+				renewed[dest] = n // also where nobody has
 				return err
 			})
 		})
