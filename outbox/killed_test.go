@@ -140,7 +140,7 @@ func TestPromise40_KilledWhilePublishingAndHandling(t *testing.T) {
 func checkKilled(t *testing.T, db *session.DB, key string) {
 	t.Helper()
 	of := func(table string) string {
-		return askFor(t, db, "SELECT text FROM "+table+" WHERE text LIKE '"+key+"n%'")
+		return askFor(t, db, "SELECT text FROM "+table+" WHERE text LIKE '"+key+"n%' ORDER BY n")
 	}
 	if written, handled := of("written"), of("handled"); handled != written {
 		t.Errorf("of %s were written\n%s\nand handled\n%s", key, written, handled)
