@@ -7,11 +7,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/urutu-go/urutu/bus"
 	"github.com/urutu-go/urutu/internal/wireproxy"
 	"github.com/urutu-go/urutu/message"
+	"github.com/urutu-go/urutu/outbox"
 	"github.com/urutu-go/urutu/session"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/urututest"
@@ -55,21 +57,26 @@ func (c meterConn) Run(ctx context.Context, s *driver.Script, r driver.Results) 
 	return err
 }
 
-// metered opens the database with one connection, through a proxy that counts. It knows that there are tables, and its
-// connection has seen no statement of a message.
-func (f *fixture) metered(t *testing.T) (*fixture, *events) {
+// throughMeter opens the database with one connection, through a proxy that counts.
+func (f *fixture) throughMeter(t *testing.T) (*fixture, *events) {
 	t.Helper()
 	u, err := url.Parse(f.url)
 	must(t, err)
 	m := meter{driverOf(f.url), wireproxy.Start(t, u.Host), newEvents()}
-	p := openAt(t, f.database, f.url, func(c *session.Config) {
+	return openAt(t, f.database, f.url, func(c *session.Config) {
 		c.URL, c.Drivers, c.PoolSize = m.proxy.URL(f.url), []driver.Driver{m}, 1
-	})
-	err = p.Do(t.Context(), func(ctx context.Context) error { return errors.Join(bus.Publish(ctx, Charge{"x"}), errNotYet) })
+	}), m.seen
+}
+
+// metered is throughMeter for a process that has begun to publish, whose connection has seen no statement of a message.
+func (f *fixture) metered(t *testing.T) (*fixture, *events) {
+	t.Helper()
+	p, seen := f.throughMeter(t)
+	err := p.Do(t.Context(), func(ctx context.Context) error { return errors.Join(bus.Publish(ctx, Charge{"x"}), errNotYet) })
 	if !errors.Is(err, errNotYet) {
 		t.Fatal(err)
 	}
-	return p, m.seen
+	return p, seen
 }
 
 // since returns what was sent after the first n scripts, but for what wakes other processes and is no part of a unit.
@@ -181,4 +188,72 @@ func TestTripsOfHandling(t *testing.T) {
 		}
 	}
 	f.want(t, "8 0 0")
+}
+
+// TestTripsOfTheFirstPublication: a process asks once how the database commits, and for each event that needs a subscription
+// whether there is one; for the tables only where it has not installed them. A unit that holds a connection asks over that,
+// so that units do not wait for a second one while they hold all there are.
+func TestTripsOfTheFirstPublication(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		install, reads bool
+		want           string
+	}{
+		"installed":                {true, false, "1: select synchronous, stay; 1: select urutu_message_subscription, stay; 1: insert urutu_message, commit"},
+		"by others":                {false, false, "1: SELECT version FROM urutu_schema WHERE component = ?, stay; 1: select synchronous, stay; 1: select urutu_message_subscription, stay; 1: insert urutu_message, commit"},
+		"by a unit that has begun": {false, true, "1: SAVEPOINT urutu_ask, SELECT version FROM urutu_schema WHERE component = ?, RELEASE SAVEPOINT urutu_ask, stay; 1: SAVEPOINT urutu_ask, select synchronous, RELEASE SAVEPOINT urutu_ask, stay; 1: SAVEPOINT urutu_ask, select urutu_message_subscription, RELEASE SAVEPOINT urutu_ask, stay; 1: insert urutu_message, commit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t, urututest.InPostgres)
+			b := f.bus()
+			bus.Handle(b, func(context.Context, Needed) error { return nil }, bus.Handler{Group: "one"})
+			stop(t, start(t, b))
+			p, seen := f.throughMeter(t)
+			if c.install {
+				must(t, p.Install(t.Context(), outbox.Component()))
+			}
+			for i, want := range []string{c.want, "1: insert urutu_message, commit"} {
+				before := 0
+				p.do(t, func(ctx context.Context) error {
+					if c.reads {
+						must(t, errors.Join(session.Add(ctx, &Note{Text: fmt.Sprint(i)}), session.Flush(ctx)))
+					}
+					before = len(seen.all())
+					return bus.Publish(ctx, Needed{})
+				})
+				if got := strings.Join(since(seen, before), "; "); got != want {
+					t.Errorf("publication %d took\n%s, want\n%s", i, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestFirstPublicationsOfAFullPool: as many units as there are connections hold them all, and publish for the first time.
+func TestFirstPublicationsOfAFullPool(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		b := f.bus()
+		bus.Handle(b, func(context.Context, Needed) error { return nil }, bus.Handler{Group: "one"})
+		stop(t, start(t, b))
+		n := 4
+		if f.database == urututest.InSQLite {
+			n = 1 // there is one that writes
+		}
+		p := f.another(t, func(c *session.Config) { c.PoolSize = n })
+		var all, hold sync.WaitGroup
+		hold.Add(n)
+		for i := range n {
+			all.Go(func() {
+				p.do(t, func(ctx context.Context) error {
+					err := errors.Join(session.Add(ctx, &Note{Text: fmt.Sprint(i)}), session.Flush(ctx))
+					hold.Done()
+					hold.Wait()
+					return errors.Join(err, bus.Publish(ctx, Needed{}))
+				})
+			})
+		}
+		all.Wait()
+		f.want(t, fmt.Sprintf("%d 0 0", n))
+	})
 }

@@ -90,7 +90,7 @@ func (h *state) checkDurable(ctx context.Context, op string, d dialect.Dialect) 
 	}
 	setting := value.OfText("on")
 	script := &driver.Script{Statements: []driver.Statement{prepare(d, "select synchronous", text, nil, tText).with()}}
-	if err := h.db.Run(ctx, op, driver.Read, script, collect{func(row []value.Value) { setting = row[0] }}); err != nil {
+	if err := h.db.Ask(ctx, op, script, collect{func(row []value.Value) { setting = row[0] }}); err != nil {
 		return err
 	}
 	switch {
@@ -170,7 +170,7 @@ func (h *state) required(ctx context.Context, op string, t message.Type) error {
 	q := prepare(d, "select urutu_message_subscription", "SELECT count(*) FROM urutu_message_subscription WHERE topic = ?1", types(tText), tInt)
 	n := int64(0)
 	script := &driver.Script{Statements: []driver.Statement{q.with(value.OfText(t.Topic))}}
-	if err := h.db.Run(ctx, op, driver.Read, script, collect{func(row []value.Value) { n = row[0].Int() }}); err != nil {
+	if err := h.db.Ask(ctx, op, script, collect{func(row []value.Value) { n = row[0].Int() }}); err != nil {
 		return err
 	}
 	if n == 0 {

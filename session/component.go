@@ -47,10 +47,16 @@ func StageFor(ctx context.Context, w Writer, values ...value.Value) error {
 	return stageFor(ctx, "session.StageFor", stagedRows{Rows: Rows{Values: values}, by: w})
 }
 
+// StageEarly is [StageFor] for what is written before the rows of other writers: what takes locks that others of its kind
+// wait for, in whatever order units have staged.
+func StageEarly(ctx context.Context, w Writer, values ...value.Value) error {
+	return stageFor(ctx, "session.StageEarly", stagedRows{Rows: Rows{Values: values}, by: w, turn: early})
+}
+
 // StageUnit is [StageFor] for what belongs to the unit, and not to what its function did: it outlives a rollback by hand
 // and is written by the commit in any case, before what was staged otherwise.
 func StageUnit(ctx context.Context, w Writer, values ...value.Value) error {
-	return stageFor(ctx, "session.StageUnit", stagedRows{Rows: Rows{Values: values}, by: w, unit: true})
+	return stageFor(ctx, "session.StageUnit", stagedRows{Rows: Rows{Values: values}, by: w, turn: ofUnit})
 }
 
 func stageFor(ctx context.Context, op string, r stagedRows) error {
@@ -62,16 +68,16 @@ func stageFor(ctx context.Context, op string, r stagedRows) error {
 	return s.stage(op, r)
 }
 
-// emitWriters appends what writers make of their rows, those of the unit first.
+// emitWriters appends what writers make of their rows, each in its turn.
 func (s *Session) emitWriters(b *burst) {
-	for _, unit := range [...]bool{true, false} {
+	for _, turn := range turns {
 		for i, r := range s.staged {
-			if r.by == nil || r.unit != unit || s.emitted(i) {
+			if r.by == nil || r.turn != turn || s.emitted(i) {
 				continue
 			}
 			values := slices.Clip(r.Values) // the caller's own
 			for _, more := range s.staged[i+1:] {
-				if more.by == r.by && more.unit == unit {
+				if more.by == r.by && more.turn == turn {
 					values = append(values, more.Values...)
 				}
 			}
@@ -92,7 +98,7 @@ func (b *burst) addWritten(list []Written) {
 // emitted reports whether the rows at i went with earlier ones of their writer.
 func (s *Session) emitted(i int) bool {
 	for _, r := range s.staged[:i] {
-		if r.by == s.staged[i].by && r.unit == s.staged[i].unit {
+		if r.by == s.staged[i].by && r.turn == s.staged[i].turn {
 			return true
 		}
 	}
@@ -134,6 +140,73 @@ func (db *DB) Run(ctx context.Context, op string, access driver.Access, script *
 	defer conn.Release()
 	return s.explain(op, conn.Run(ctx, script, r), &burst{})
 }
+
+// Ask is [DB.Run] for what a unit has to know before it goes on, and which only reads. A unit that holds a connection asks over
+// it: it never waits for a second one while others like it hold all there are. Nothing of the unit has failed where Ask has.
+func (db *DB) Ask(ctx context.Context, op string, script *driver.Script, r driver.Results) error {
+	s, err := db.holder(ctx, op)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return db.Run(ctx, op, driver.Read, script, r)
+	}
+	defer s.leave(ctx)
+	return s.aside(ctx, op, script, r)
+}
+
+// holder enters the session of ctx if it holds a connection that is free for a script, and returns nil if not.
+func (db *DB) holder(ctx context.Context, op string) (*Session, error) {
+	sc := scope.From(ctx)
+	unit, inside := sc.Unit.(*uow.Unit)
+	c, err := db.connection(op, Name(sc.Connection))
+	if err != nil || !inside || sc.Home != any(db) || enlisted(unit, c) == nil {
+		return nil, err
+	}
+	s, err := enter(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	if s.held != nil && s.betweenRows(op) == nil {
+		return s, nil
+	}
+	s.leave(ctx)
+	return nil, nil //nolint:nilnil // there is none
+}
+
+// aside runs a script on the connection that the session holds, in a savepoint of the database's.
+func (s *Session) aside(ctx context.Context, op string, script *driver.Script, r driver.Results) error {
+	const name = "urutu_ask"
+	inside := &Savepoint{name: name}
+	b := &burst{}
+	b.add(control("SAVEPOINT ", inside), nil)
+	for i, st := range script.Statements {
+		b.add(st, answer{r, i})
+	}
+	b.add(control("RELEASE SAVEPOINT ", inside), nil)
+	err := s.exchange(ctx, op, b, driver.Stay)
+	if s.failed == nil || !s.inTx {
+		return err
+	}
+	failed := s.failed
+	s.failed = nil
+	undo := &burst{}
+	undo.add(control("ROLLBACK TO SAVEPOINT ", inside), nil)
+	undo.add(control("RELEASE SAVEPOINT ", inside), nil)
+	if s.exchange(ctx, op, undo, driver.Stay) != nil {
+		s.failed = failed
+	}
+	return err
+}
+
+// answer hands on what one statement of a script brings back.
+type answer struct {
+	to driver.Results
+	i  int
+}
+
+func (a answer) row(cells []value.Value) error     { return a.to.Row(a.i, cells) }
+func (a answer) done(affected, lastID int64) error { return a.to.Done(a.i, affected, lastID) }
 
 // lend takes a connection from the pool, for which it waits no longer than the pool's own timeout.
 func (c *connection) lend(ctx context.Context, access driver.Access) (driver.Conn, error) {
@@ -199,7 +272,7 @@ func (db *DB) Durable(ctx context.Context) bool {
 }
 
 // Installed reports whether a component, at its present version or a later one, is installed on the connection that ctx
-// chose with [On]. It asks the database until it is; it is independent of a unit that is under way.
+// chose with [On]. It asks the database until it is.
 func (db *DB) Installed(ctx context.Context, c Component) (bool, error) {
 	const op = "session.Installed"
 	conn, err := db.connection(op, Name(scope.From(ctx).Connection))
@@ -209,11 +282,14 @@ func (db *DB) Installed(ctx context.Context, c Component) (bool, error) {
 	if v, ok := conn.installed.Load(c.Name); ok && v.(int) >= len(c.Steps) {
 		return true, nil
 	}
-	v, err := db.installed(ctx, op, c)
+	var v scalar
+	b := &burst{}
+	b.add(versionOf(conn.d, c, dialect.NoLock), &v)
+	err = db.Ask(ctx, op, &driver.Script{Statements: b.stmts}, b)
 	switch fault.KindOf(err) {
 	case "":
-		conn.installed.Store(c.Name, v)
-		return v >= len(c.Steps), nil
+		conn.installed.Store(c.Name, int(v.v.Int()))
+		return int(v.v.Int()) >= len(c.Steps), nil
 	case fault.ConnectionLost, fault.PoolTimeout, fault.Canceled, fault.StatementTimeout, fault.LockTimeout:
 		return false, err
 	}

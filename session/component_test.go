@@ -35,6 +35,9 @@ var componentCases = []testCase{
 	{"very_many_rows", withFixture(writersMany)},
 	{"a_script_outside_of_units", withFixture(runOutside)},
 	{"the_errors_of_a_script_are_named", withFixture(runErrors)},
+	{"a_question_of_a_unit", withFixture(askOnItsOwn)},
+	{"a_question_that_fails", withFixture(askInVain)},
+	{"rows_that_must_not_wait_are_early", withFixture(writersEarly)},
 	{"what_is_installed", withFixture(installedOrNot)},
 	{"one_value_for_each_connection", withFixture(localValues)},
 	{"the_database_of_a_context", withFixture(homes)},
@@ -430,6 +433,104 @@ func runErrors(t *testing.T, f *fixture) {
 	wantIdle(t, f.DB)
 }
 
+// askFor returns the script that asks for the parents' names, or for those in a table that is not there.
+func askFor(table string) *driver.Script {
+	return &driver.Script{Statements: []driver.Statement{{SQL: "SELECT name FROM " + table + " ORDER BY name", Result: []value.Type{value.TypeText}}}}
+}
+
+// A unit that holds a connection asks over it, and sees what it has written; any other takes one from the pool, also where
+// the one it holds is in use.
+func askOnItsOwn(t *testing.T, f *fixture) {
+	ask := func(ctx context.Context, want ...string) {
+		t.Helper()
+		var got names
+		if err := f.Ask(ctx, "test.Ask", askFor("parents"), &got); err != nil || !slices.Equal(got.list, want) {
+			t.Errorf("the answer is %q, %v, want %q", got.list, err, want)
+		}
+	}
+	f.do(t, func(ctx context.Context) error { return session.Add(ctx, &Parent{Name: "1"}) })
+	ask(f.Context(t.Context()), "1")
+	f.do(t, func(ctx context.Context) error {
+		ask(ctx, "1") // it holds none
+		must(t, session.Add(ctx, &Parent{Name: "2"}))
+		ask(ctx, "1") // and asking flushes nothing
+		must(t, session.Flush(ctx))
+		ask(ctx, "1", "2")
+		must(t, session.Nested(ctx, func(ctx context.Context) error {
+			ask(ctx, "1", "2")
+			must(t, errors.Join(session.Add(ctx, &Parent{Name: "3"}), session.Flush(ctx)))
+			ask(ctx, "1", "2", "3")
+			return nil
+		}))
+		rows, err := session.From(ctx).QueryContext(ctx, "SELECT name FROM parents")
+		must(t, err)
+		ask(ctx, "1") // of another connection
+		must(t, errors.Join(rows.Close(), rows.Err()))
+		ask(ctx, "1", "2", "3")
+		return nil
+	})
+	wantParents(t, f, "1 2 3")
+	wantIdle(t, f.DB)
+}
+
+// Nothing of a unit has failed with a question.
+func askInVain(t *testing.T, f *fixture) {
+	f.do(t, func(ctx context.Context) error {
+		must(t, errors.Join(session.Add(ctx, &Parent{Name: "1"}), session.Flush(ctx)))
+		for range 2 {
+			if err := f.Ask(ctx, "test.Ask", askFor("nowhere"), &names{}); err == nil {
+				t.Error("there is an answer")
+			}
+		}
+		canceled, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := f.Ask(canceled, "test.Ask", askFor("parents"), &names{}); fault.KindOf(err) != fault.Canceled {
+			t.Errorf("a caller that has gone is told %v", err)
+		}
+		return session.Add(ctx, &Parent{Name: "2"})
+	})
+	if err := f.Ask(session.On(f.Context(t.Context()), "nowhere"), "test.Ask", askFor("parents"), &names{}); fault.KindOf(err) != fault.Misconfigured {
+		t.Errorf("no connection says %v", err)
+	}
+	wantParents(t, f, "1 2")
+	wantIdle(t, f.DB)
+}
+
+// turns notes when its rows are written, and what they are.
+type turns struct {
+	name  string
+	order *[]string
+}
+
+func (w turns) Statements(_ dialect.Dialect, values []value.Value) []session.Written {
+	text := w.name
+	for _, v := range values {
+		text += " " + v.Str()
+	}
+	*w.order = append(*w.order, text)
+	return nil
+}
+
+// Early rows are written before those of other writers, whoever was staged first, and dropped as they are.
+func writersEarly(t *testing.T, f *fixture) {
+	var order []string
+	early, unit, others := turns{"early", &order}, turns{"unit", &order}, turns{"others", &order}
+	stage := func(ctx context.Context, text string) error {
+		v := value.OfText(text)
+		return errors.Join(session.StageFor(ctx, others, v), session.StageEarly(ctx, early, v), session.StageUnit(ctx, unit, v))
+	}
+	f.do(t, func(ctx context.Context) error {
+		must(t, errors.Join(stage(ctx, "1"), session.Rollback(ctx), stage(ctx, "2"), stage(ctx, "3")))
+		_ = session.Nested(ctx, func(ctx context.Context) error {
+			return errors.Join(session.StageEarly(ctx, early, value.OfText("never")), errors.New("no"))
+		})
+		return session.Nested(ctx, func(ctx context.Context) error { return stage(ctx, "4") })
+	})
+	if got := strings.Join(order, ", "); got != "unit 1 2 3 4, early 2 3 4, others 2 3 4" {
+		t.Errorf("what was written is %s", got)
+	}
+}
+
 // A component is installed at its version or a later one. What was found once is not asked for again.
 func installedOrNot(t *testing.T, f *fixture) {
 	steps := func(n int) session.Component {
@@ -465,7 +566,11 @@ func installedOrNot(t *testing.T, f *fixture) {
 		t.Errorf("what is known was asked for again, %d times", n)
 	}
 	must(t, f.Install(t.Context(), steps(3)))
+	f.reset()
 	want(t.Context(), f.DB, steps(3), true)
+	if n := len(f.trips()); n != 0 {
+		t.Errorf("what was installed here was asked for, %d times", n)
+	}
 
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -162,7 +162,7 @@ func (s *Session) rollBack(ctx context.Context, op string, objects bool) error {
 		s.revert(s.root)
 	}
 	s.failed = nil
-	staged := slices.DeleteFunc(s.staged, func(r stagedRows) bool { return !r.unit })
+	staged := slices.DeleteFunc(s.staged, func(r stagedRows) bool { return r.turn != ofUnit })
 	s.endTransaction()
 	s.staged = staged
 	return err

@@ -50,6 +50,7 @@ func (db *DB) Install(ctx context.Context, components ...Component) error {
 				Kind: fault.KindOf(err), Op: op, Connection: string(c.cfg.Name), Err: fmt.Errorf("component %q: %w", component.Name, err),
 			}
 		}
+		c.installed.Store(component.Name, len(component.Steps))
 	}
 	return nil
 }
@@ -98,7 +99,7 @@ func (db *DB) installed(ctx context.Context, op string, c Component) (version in
 	var v scalar
 	err = db.installing(ctx, op, func(ctx context.Context, s *Session) error {
 		b := &burst{}
-		b.add(s.versionOf(c, dialect.NoLock), &v)
+		b.add(versionOf(s.conn.d, c, dialect.NoLock), &v)
 		return s.exchange(ctx, op, b, driver.Stay)
 	})
 	return int(v.v.Int()), err
@@ -121,7 +122,7 @@ func (s *Session) step(ctx context.Context, op string, c Component) (last bool, 
 		b.need = transaction
 		b.add(own(s.conn.d, "INSERT INTO "+schemaTable+" (component, version, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 			value.OfText(c.Name), value.OfInt(0), value.OfTime(s.time())), nil)
-		b.add(s.versionOf(c, dialect.ForUpdate), &v)
+		b.add(versionOf(s.conn.d, c, dialect.ForUpdate), &v)
 		return nil
 	}, driver.Stay)
 	version := int(v.v.Int())
@@ -142,11 +143,11 @@ func (s *Session) step(ctx context.Context, op string, c Component) (last bool, 
 }
 
 // versionOf renders the query for a component's version.
-func (s *Session) versionOf(c Component, lock dialect.Lock) driver.Statement {
-	st := own(s.conn.d, "SELECT version FROM "+schemaTable+" WHERE component = ?", value.OfText(c.Name))
+func versionOf(d dialect.Dialect, c Component, lock dialect.Lock) driver.Statement {
+	st := own(d, "SELECT version FROM "+schemaTable+" WHERE component = ?", value.OfText(c.Name))
 	var b strings.Builder
 	b.WriteString(st.SQL)
-	s.conn.d.Locking(&b, lock, "")
+	d.Locking(&b, lock, "")
 	st.SQL, st.Result = b.String(), []value.Type{value.TypeInt64}
 	return st
 }

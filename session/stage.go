@@ -26,8 +26,20 @@ type Rows struct {
 type stagedRows struct {
 	Rows
 	by   Writer // renders them; nil for plain rows
-	unit bool   // they outlive a rollback by hand
+	turn turn
 }
+
+// turn says when a writer's rows are written.
+type turn uint8
+
+const (
+	late turn = iota
+	early
+	ofUnit // first; they outlive a rollback by hand
+)
+
+// turns are all of them, in order.
+var turns = [...]turn{ofUnit, early, late}
 
 // Stage adds rows to the session of ctx. They are written last, with the commit and only with it: no flush sends them
 // before. Rows staged inside a savepoint or an independent unit are dropped when that is rolled back. Rows of one table
