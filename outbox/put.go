@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"sync"
 	"time"
@@ -83,7 +84,7 @@ func Put(ctx context.Context, m Outgoing) error {
 	var woken uow.Hook
 	if m.waits() {
 		woken = home.wokenLater
-		err = session.StageFor(ctx, &home.delayed, append(row, m.when(), onceOf(m.Once), value.OfInt(m.Delay.Microseconds()), m.Again.value())...)
+		err = session.StageEarly(ctx, &home.delayed, append(row, m.when(), onceOf(m.Once), value.OfInt(m.Delay.Microseconds()), m.Again.value())...)
 	} else {
 		woken = home.signal(m.Type.Topic, row[0].Int())
 		err = session.StageFor(ctx, &home.now, row...)
@@ -179,12 +180,20 @@ func (w *immediate) prepare(d dialect.Dialect) {
 		" WITH ORDINALITY AS v("+content+", place) JOIN urutu_message_subscription s ON s.topic = v.topic"+
 		" WHERE pg_current_xact_id() IS NOT NULL ORDER BY v.place, s.dest", contentTypes)
 	w.slot = prepare(d, "lock urutu_message", "SELECT pg_advisory_xact_lock(?1, ?2) IS NULL", types(tDest, tDest), tBool)
-	w.allSlots = prepare(d, "lock urutu_message", "SELECT count(pg_advisory_xact_lock(?1, slot)) FROM unnest(?2) AS slot",
-		types(tDest, tDest), tInt)
+	w.allSlots = lockAll(d)
 }
 
-// lockSpace is the first half of the advisory locks that order the messages of a slot.
-const lockSpace = 1970435445
+// lockAll takes some locks of a space, in their order.
+func lockAll(d dialect.Dialect) *query {
+	return prepare(d, "lock urutu_message", "SELECT count(pg_advisory_xact_lock(?1, n)) FROM unnest(?2) AS n", types(tDest, tDest), tInt)
+}
+
+const (
+	// lockSpace is the first half of the advisory locks that order the messages of a slot.
+	lockSpace = 1970435445
+	// onceSpace is that of the locks of messages that are unique while they wait.
+	onceSpace = lockSpace + 1
+)
 
 // Statements implements session.Writer. Two units that write messages of one key take turns from here to the end of their
 // commit, so that the messages' numbers follow the order of the commits.
@@ -260,6 +269,7 @@ func slotsOf(values []value.Value) (slots []int64) {
 type delayed struct {
 	once    sync.Once
 	queries [2 * times]*query // by the number of an Again
+	lock    *query            // of some that are unique while they wait; nil where there is one writer
 	dropped func(n int64, topics ...string)
 }
 
@@ -286,6 +296,7 @@ func (w *delayed) prepare(d dialect.Dialect) {
 	if !d.Features().OneWriter {
 		row = "?1::smallint, ?2::uuid, s.topic, ?4::text, ?5::bytea, ?6::bytea, ?7::timestamptz," +
 			" coalesce(?8::timestamptz, " + from(d, "?10") + "), ?9::text"
+		w.lock = lockAll(d)
 	}
 	for i := range w.queries {
 		w.queries[i] = prepare(d, "insert urutu_message_delayed", "INSERT INTO urutu_message_delayed (dest, "+content+", deliver_at, once)"+
@@ -322,11 +333,15 @@ func conflict(d dialect.Dialect, again Again) string {
 }
 
 // Statements implements session.Writer. Each message is a statement of its own, in the order in which they were published,
-// since two of them may meet.
+// since two of them may meet. Who writes some that are unique, takes their locks before: two units that publish them in different
+// orders would wait for each other.
 func (w *delayed) Statements(d dialect.Dialect, values []value.Value) []session.Written {
 	w.once.Do(func() { w.prepare(d) })
 	n := len(delayedTypes)
 	var list []session.Written
+	if locks := oncesOf(values); w.lock != nil && len(locks) > 1 {
+		list = append(list, session.Written{Statement: w.lock.lists([][]value.Value{nil, ofInts(locks)}, value.OfInt(onceSpace), value.Value{})})
+	}
 	for ; len(values) > 0; values = values[n+1:] {
 		row := values[:n:n]
 		list = append(list, session.Written{Statement: w.queries[values[n].Int()].with(row...), Done: func(affected int64) {
@@ -336,6 +351,19 @@ func (w *delayed) Statements(d dialect.Dialect, values []value.Value) []session.
 		}})
 	}
 	return list
+}
+
+// oncesOf returns the second halves of the locks of those that are unique, in order, each once.
+func oncesOf(values []value.Value) (locks []int64) {
+	for each := len(delayedTypes) + 1; len(values) > 0; values = values[each:] {
+		if once := values[8]; !once.IsNull() {
+			h := fnv.New32a()
+			_, _ = h.Write([]byte(once.Str())) // it never fails
+			locks = append(locks, int64(int32(h.Sum32())))
+		}
+	}
+	slices.Sort(locks)
+	return slices.Compact(locks)
 }
 
 // Current implements session.SnapshotWriter.
