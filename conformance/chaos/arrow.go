@@ -31,10 +31,48 @@ func (r *Rig) arrowsOf(role string) []string {
 	if r.database.host == "" {
 		list = list[:len(list):len(list)]
 		for _, a := range inFile {
+			if !a.deferred {
+				list = append(list, a.name)
+			}
+		}
+	}
+	return list
+}
+
+// Arrows are all at which the rig strikes, with the role of who is there where it dies by itself.
+func (r *Rig) Arrows() (list []string) {
+	for _, role := range []string{"writer", "worker"} {
+		for _, a := range r.arrowsOf(role) {
+			list = append(list, role+" "+a)
+		}
+	}
+	if r.database.host != "" {
+		for _, a := range databaseArrows {
 			list = append(list, a.name)
 		}
 	}
 	return list
+}
+
+// next returns the one of some arrows that was aimed at least often.
+func (r *Rig) next(of string, arrows []string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	best := 0
+	for i, at := range rand.Perm(len(arrows)) {
+		if i == 0 || r.aimed[of+arrows[at]] < r.aimed[of+arrows[best]] {
+			best = at
+		}
+	}
+	r.aimed[of+arrows[best]]++
+	return best
+}
+
+// struck counts a strike at an arrow.
+func (r *Rig) struck(arrow string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.strikes[arrow]++
 }
 
 // catch stops the next transaction that comes to an arrow, and kills its process, ends its connection, or has the server
@@ -52,21 +90,25 @@ func (r *Rig) catch(ctx context.Context, name string) {
 	if err != nil {
 		return
 	}
+	arrow := databaseArrows[at].name
 	how := rand.N(5)
 	for _, s := range r.slots {
 		if p := s.current(); how < 2 && p.name == victim {
 			s.strike(p)
-			r.note(name, "%s at %s: killed", victim, databaseArrows[at].name)
+			r.note(name, "%s at %s: killed", victim, arrow)
+			r.struck(arrow)
 			return
 		}
 	}
 	if how == 4 && r.database.cluster != nil {
-		r.note(name, "%s at %s: the server falls", victim, databaseArrows[at].name)
+		r.note(name, "%s at %s: the server falls", victim, arrow)
+		r.struck(arrow)
 		r.fall(ctx, "fall")
 		return
 	}
 	if _, err := conn.Exec(within, "SELECT pg_terminate_backend($1)", pid); err == nil {
-		r.note(name, "%s at %s: its connection ends", victim, databaseArrows[at].name)
+		r.note(name, "%s at %s: its connection ends", victim, arrow)
+		r.struck(arrow)
 	}
 }
 

@@ -96,7 +96,7 @@ func (r *Rig) killOne(_ context.Context, name string) {
 func (r *Rig) dieAtArrow(_ context.Context, name string) {
 	s := r.any()
 	arrows := r.arrowsOf(s.role)
-	at := arrows[rand.N(len(arrows))]
+	at := arrows[r.next(s.role+" ", arrows)]
 	p := s.tell("die "+at, true)
 	r.note(name, "%s at %s", p.name, at)
 }

@@ -157,15 +157,19 @@ func (l *life) stop() { l.once.Do(func() { close(l.stopping) }) }
 // arrow is a step from one state to the next. The process dies here if it was told to, or begins to stop.
 func (l *life) arrow(name string) {
 	if at := l.end.Load(); at != nil && *at == name {
-		die()
+		die(name)
 	}
 	if at := l.close.Load(); at != nil && *at == name {
 		l.stop()
 	}
 }
 
+// diedAt is the last line of a process that dies by itself, with the arrow behind it.
+const diedAt = "died at "
+
 // die ends the process as kill -9 does: nothing runs any more, not even deferred functions.
-func die() {
+func die(arrow string) {
+	_, _ = fmt.Fprintf(os.Stderr, "\n%s%s\n", diedAt, arrow) // the rig counts it
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -100,7 +101,10 @@ func (s *slot) watch(p *process, log io.Closer, started chan<- error) {
 	err = p.cmd.Wait()
 	_ = log.Close()
 	s.mu.Lock()
-	if err != nil && !p.doomed {
+	switch {
+	case err != nil && p.doomed:
+		s.rig.died(s.role, tail(filepath.Join(s.rig.dir, p.name+".log")))
+	case err != nil:
 		s.rig.wrong("%s ended by itself: %v\n%s", p.name, err, tail(filepath.Join(s.rig.dir, p.name+".log")))
 	}
 	pause, ended := p.respawn, s.ended
@@ -113,6 +117,16 @@ func (s *slot) watch(p *process, log io.Closer, started chan<- error) {
 	if err := s.spawn(); err != nil {
 		s.rig.wrong("%v", err)
 	}
+}
+
+// died counts a death, and where it was.
+func (r *Rig) died(role, log string) {
+	if _, arrow, ok := strings.Cut(log, "\n"+diedAt); ok {
+		r.struck(role + " " + strings.TrimSpace(arrow))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deaths++
 }
 
 // tail returns the end of a log.

@@ -21,6 +21,9 @@ type Report struct {
 	Counts
 	// Cycles are the disturbances, by kind.
 	Cycles map[string]int
+	// Strikes are how often something died, fell or broke at each arrow, and Deaths how many processes died at all.
+	Strikes map[string]int
+	Deaths  int
 	// Findings are what must not be; Wrong is what went wrong besides.
 	Findings []Finding
 	Wrong    []string
@@ -53,7 +56,10 @@ func (r *Rig) report(ctx context.Context) (*Report, error) {
 	if err := readLines(r.broker(), func(m Event) { s.Sent = append(s.Sent, m) }); err != nil {
 		return nil, err
 	}
-	report := &Report{Cycles: r.cycles, Wrong: r.found, Took: time.Since(r.began)}
+	report := &Report{Cycles: r.cycles, Strikes: map[string]int{}, Deaths: r.deaths, Wrong: r.found, Took: time.Since(r.began)}
+	for _, arrow := range r.Arrows() {
+		report.Strikes[arrow] = r.strikes[arrow]
+	}
 	report.Counts, report.Findings = Check(l, s)
 	for _, t := range r.takeovers {
 		report.Takeovers = append(report.Takeovers, t.lanes(s.Effects, r.lanes())...)
@@ -163,6 +169,10 @@ func (r *Report) String() string {
 	for _, name := range slices.Sorted(maps.Keys(r.Cycles)) {
 		fmt.Fprintf(&b, " %s %d,", name, r.Cycles[name])
 	}
+	b.WriteString("\narrows:")
+	for _, name := range slices.Sorted(maps.Keys(r.Strikes)) {
+		fmt.Fprintf(&b, " %s %d,", name, r.Strikes[name])
+	}
 	kinds := Kinds(r.Findings)
 	fmt.Fprintf(&b, "\nunits: %d committed, %d rolled back, %d unknown; %d messages to handle and %d follow-ups; %d effects; sent %d, %d of them again\n",
 		r.Committed, r.RolledBack, r.Unknown, r.Messages, r.Follows, r.Effects, r.Sent, r.Again)
@@ -192,7 +202,8 @@ func (r *Report) Table() string {
 	}
 	kinds := Kinds(r.Findings)
 	row("disturbances", "%d", total)
-	row("of them deaths of a process", "%d kill, die and wire kill, %d takeover", cycles("kill", "die", "wire kill"), cycles("takeover"))
+	row("deaths of a process, of them for a takeover", "%d, %d", r.Deaths, cycles("takeover"))
+	row("strikes at each arrow", "%s", r.strikes())
 	row("caught inside of a transaction", "%d", cycles("catch"))
 	row("crashes of the server, full disks, jumps of the clock, changes of the lanes", "%d, %d, %d, %d",
 		cycles("fall"), cycles("full"), cycles("clock"), cycles("lanes"))
@@ -210,4 +221,10 @@ func (r *Report) Table() string {
 		row("median, longest (at most 6 s is the aim)", "%.1f s, %.1f s", r.Takeovers[n/2].Seconds(), r.Takeovers[n-1].Seconds())
 	}
 	return b.String()
+}
+
+// strikes says how many arrows there are, and how often at least and at most something happened at one of them.
+func (r *Report) strikes() string {
+	counts := slices.Sorted(maps.Values(r.Strikes))
+	return fmt.Sprintf("%d to %d, at %d arrows", counts[0], counts[len(counts)-1], len(counts))
 }

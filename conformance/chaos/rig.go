@@ -60,12 +60,16 @@ type Rig struct {
 	mu        sync.Mutex // protects what follows
 	found     []string
 	cycles    map[string]int
+	aimed     map[string]int // by role and arrow: processes that were told to die there
+	strikes   map[string]int // by arrow: what happened there
+	deaths    int            // of processes
 	takeovers []takeover
 }
 
 // Run runs the rig once, on a new database.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	r := &Rig{cfg: cfg, dir: cfg.Dir, database: database{url: cfg.URL, cluster: cfg.Cluster}, cycles: map[string]int{}}
+	r := &Rig{cfg: cfg, dir: cfg.Dir, database: database{url: cfg.URL, cluster: cfg.Cluster}, cycles: map[string]int{},
+		aimed: map[string]int{}, strikes: map[string]int{}}
 	if u, err := url.Parse(cfg.URL); err == nil && u.Scheme != "sqlite" {
 		r.database.host = u.Host
 	}

@@ -5,16 +5,19 @@ import "fmt"
 // databaseArrows are those inside of a transaction: those that a unit which publishes passes, then those of whoever handles,
 // sends, or renews its leases. In the database, a trigger is at each of them.
 var databaseArrows = []databaseArrow{
-	{"locked", "BEFORE INSERT ON urutu_message"}, // after the locks of the keys
-	{"inserted", "AFTER INSERT ON urutu_message"},
-	{"committing", "AFTER INSERT ON urutu_message"}, // while it commits: the trigger is deferred
-	{"deleting", "BEFORE DELETE ON urutu_message"},  // after the effect, or after the broker has it
-	{"deleted", "AFTER DELETE ON urutu_message"},
-	{"renewing", "BEFORE UPDATE ON urutu_message_lease"},
-	{"renewed", "AFTER UPDATE ON urutu_message_lease"},
+	{name: "locked", at: "BEFORE INSERT ON urutu_message"}, // after the locks of the keys
+	{name: "inserted", at: "AFTER INSERT ON urutu_message"},
+	{name: "committing", at: "AFTER INSERT ON urutu_message", deferred: true},
+	{name: "deleting", at: "BEFORE DELETE ON urutu_message"}, // after the effect, or after the broker has it
+	{name: "deleted", at: "AFTER DELETE ON urutu_message"},
+	{name: "renewing", at: "BEFORE UPDATE ON urutu_message_lease"},
+	{name: "renewed", at: "AFTER UPDATE ON urutu_message_lease"},
 }
 
-type databaseArrow struct{ name, at string }
+type databaseArrow struct {
+	name, at string
+	deferred bool // until it commits, which a file's triggers cannot be
+}
 
 // publishing is how many of them a unit passes that only publishes.
 const publishing = 3
@@ -29,13 +32,12 @@ func arrows(server bool) (list []string) {
 			" BEGIN PERFORM pg_advisory_xact_lock_shared(%d, TG_ARGV[0]::int); RETURN NULL; END $$", arrowSpace))
 	}
 	for i, a := range databaseArrows {
-		deferred := a.name == "committing"
 		switch {
-		case server && deferred:
+		case server && a.deferred:
 			list = append(list, fmt.Sprintf("CREATE CONSTRAINT TRIGGER arrow_%s %s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION arrow('%d')", a.name, a.at, i))
 		case server:
 			list = append(list, fmt.Sprintf("CREATE TRIGGER arrow_%s %s FOR EACH STATEMENT EXECUTE FUNCTION arrow('%d')", a.name, a.at, i))
-		case !deferred:
+		case !a.deferred:
 			list = append(list, fmt.Sprintf("CREATE TRIGGER arrow_%s %s BEGIN SELECT chaos_arrow('%s'); END", a.name, a.at, a.name))
 		}
 	}

@@ -147,7 +147,7 @@ func (w *writer) fill(ctx context.Context, i *Intent) error {
 // dying has the process die a little later than here: while it commits.
 func (l *life) dying(name string) {
 	if at := l.end.Load(); at != nil && *at == name {
-		time.AfterFunc(rand.N(2*time.Millisecond), die)
+		time.AfterFunc(rand.N(2*time.Millisecond), func() { die(name) })
 	}
 }
 
