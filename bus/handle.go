@@ -24,8 +24,8 @@ type Handler struct {
 	// than its messages come, they stay in the database, and the group's other handlers go on, except with messages of keys
 	// of which an earlier one waits there.
 	Concurrency int
-	// Timeout bounds one attempt: the context ends, and the unit is rolled back. Defaults to 1 minute; a negative duration
-	// means none.
+	// Timeout bounds one attempt: the context ends, and the unit is rolled back, whatever the function returns. One that does
+	// not return keeps its message and its place until it does. Defaults to 1 minute; a negative duration means none.
 	Timeout time.Duration
 	// Retry says how failures are dealt with.
 	Retry outbox.Retry

@@ -17,6 +17,7 @@ import (
 	"github.com/urutu-go/urutu/message"
 	"github.com/urutu-go/urutu/session"
 	"github.com/urutu-go/urutu/uow"
+	"github.com/urutu-go/urutu/urututest"
 )
 
 // Noted is an event about an entity.
@@ -245,6 +246,43 @@ func TestPromise46_AllOrNoneInOrder(t *testing.T) {
 			}
 		}
 		start(t, b)
+		seen.want(t, want...)
+	})
+}
+
+// TestPromise46_AllOrNoneWhileTheyCommit: whoever handles one message of a unit finds all others of it there or handled, while
+// units commit and a worker looks for what they have committed.
+func TestPromise46_AllOrNoneWhileTheyCommit(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		const units, n = 30, 12
+		text := "CAST(payload AS TEXT)"
+		if f.database == urututest.InPostgres {
+			text = "convert_from(payload, 'UTF8')"
+		}
+		seen := newEvents()
+		b := f.bus()
+		bus.Handle(b, func(ctx context.Context, m Charge) error {
+			there := 0
+			err := session.From(ctx).QueryRowContext(ctx, "SELECT (SELECT count(*) FROM urutu_message WHERE "+text+" LIKE '%"+m.Order+"%')"+
+				" + (SELECT count(*) FROM notes WHERE text LIKE '"+m.Order+"%')").Scan(&there)
+			if err != nil {
+				return err
+			}
+			i, _ := bus.Current(ctx)
+			seen.add("%d", there)
+			return session.Add(ctx, &Note{Text: fmt.Sprint(m.Order, i.ID)})
+		}, bus.Handler{Concurrency: 4})
+		start(t, b)
+		var want []string
+		for u := range units {
+			f.do(t, func(ctx context.Context) (err error) {
+				for range n {
+					want = append(want, fmt.Sprint(n))
+					err = errors.Join(err, bus.Publish(ctx, Charge{fmt.Sprintf("unit-%03d-", u)}))
+				}
+				return err
+			})
+		}
 		seen.want(t, want...)
 	})
 }

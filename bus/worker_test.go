@@ -17,9 +17,11 @@ import (
 	"github.com/urutu-go/urutu/fault"
 	"github.com/urutu-go/urutu/internal/faultdriver"
 	"github.com/urutu-go/urutu/message"
+	"github.com/urutu-go/urutu/outbox"
 	"github.com/urutu-go/urutu/session"
 	"github.com/urutu-go/urutu/session/driver"
 	"github.com/urutu-go/urutu/uow"
+	"github.com/urutu-go/urutu/urututest"
 )
 
 // writes notes the statements of each script from now on that writes, or ends a transaction; but for those of the lanes.
@@ -229,6 +231,90 @@ func TestPromise36_AHandlersUnitRunsAgain(t *testing.T) {
 		seen.want(t, "attempt 1, failures 0", "attempt 2, failures 0", "attempt 3, failures 0")
 		stop(t, w)
 		f.want(t, "1 0 0")
+	})
+}
+
+// TestPromise36_HandlersThatExcludeEachOther: of two serializable handlers that have both read before either wrote, one runs
+// again, which is no failure of its message.
+func TestPromise36_HandlersThatExcludeEachOther(t *testing.T) {
+	t.Parallel()
+	f := open(t, urututest.InPostgres)
+	seen := newEvents()
+	var both sync.WaitGroup
+	both.Add(2)
+	b := f.bus()
+	bus.Handle(b, func(ctx context.Context, m Charge) error {
+		n, err := session.Count[Note](ctx)
+		if u, _ := uow.Current(ctx); u.Attempt() == 1 {
+			both.Done()
+			both.Wait()
+		}
+		if i, _ := bus.Current(ctx); i.Failures > 0 {
+			seen.add("failed")
+		}
+		return errors.Join(err, session.Add(ctx, &Note{Text: fmt.Sprint(m.Order, n)}), uow.AfterCommit(ctx, func(context.Context) error {
+			seen.add("%d", n)
+			return nil
+		}))
+	}, bus.Handler{Concurrency: 2, Unit: uow.Options{Isolation: uow.Serializable, Retry: uow.Retry{Backoff: -1}}})
+	w := start(t, b)
+	f.publish(t, Charge{"a"}, Charge{"b"})
+	seen.want(t, "0", "1")
+	stop(t, w)
+	f.want(t, "0 0 0")
+}
+
+// TestPromise36_AHandlersUnitRunsAgainSoOften: then its message has failed, and is tried later.
+func TestPromise36_AHandlersUnitRunsAgainSoOften(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		seen := newEvents()
+		b := f.bus()
+		bus.Handle(b, func(ctx context.Context, _ Charge) error {
+			u, _ := uow.Current(ctx)
+			i, _ := bus.Current(ctx)
+			seen.add("attempt %d, failures %d", u.Attempt(), i.Failures)
+			if i.Failures == 0 {
+				return fault.New(fault.Serialization, "another transaction")
+			}
+			return nil
+		}, bus.Handler{Retry: outbox.Retry{Pause: time.Millisecond}, Unit: uow.Options{Retry: uow.Retry{Attempts: 2, Backoff: -1}}})
+		w := start(t, b)
+		f.publish(t, Charge{"a"})
+		seen.want(t, "attempt 1, failures 0", "attempt 2, failures 0", "attempt 1, failures 1")
+		stop(t, w)
+		f.want(t, "0 0 0")
+	})
+}
+
+// TestTimeoutOfADeafHandler: a handler that does not return when its context ends keeps its place, and what it returns too late is
+// undone.
+func TestTimeoutOfADeafHandler(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		seen := newEvents()
+		release := make(chan struct{})
+		b := f.bus()
+		bus.Handle(b, func(ctx context.Context, m Ship) error {
+			i, _ := bus.Current(ctx)
+			err := session.Add(ctx, &Note{Text: fmt.Sprint(m.N, " after ", i.Failures)})
+			if m.N == 1 && i.Failures == 0 {
+				<-ctx.Done()
+				seen.add("too late")
+				<-release
+			}
+			seen.add("%d", m.N)
+			return err
+		}, bus.Handler{Timeout: time.Second, Concurrency: 1, Retry: outbox.Retry{Pause: time.Millisecond}})
+		w := start(t, b)
+		f.publish(t, Ship{"a", 1}, Ship{"a", 2})
+		seen.want(t, "too late")
+		f.want(t, "2 0 0")
+		close(release)
+		seen.want(t, "too late", "1", "1", "2")
+		stop(t, w)
+		f.want(t, "0 0 0")
+		if got := f.notes(t); got != "1 after 1 2 after 0" {
+			t.Errorf("the notes are %q", got)
+		}
 	})
 }
 

@@ -14,7 +14,7 @@
 //
 // # Tables
 //
-// [Component] makes them. A message is inserted and deleted, and never changed. What fails is noted beside it, and what
+// [Component] makes them. A message is inserted and deleted, and never changed but by [Relane]. What fails is noted beside it, and what
 // waits for its time waits in a table of its own, from where it becomes ready. On PostgreSQL these tables keep some pages
 // while they are empty, so that no plan that is made then reads a backlog as a whole later.
 //

@@ -478,12 +478,22 @@ func TestLane(t *testing.T) {
 	})
 }
 
+// TestRetryPause: pauses are drawn evenly from below 1 s, 2 s, 4 s and so on, up to the longest.
 func TestRetryPause(t *testing.T) {
 	t.Parallel()
 	r := Retry{Pause: time.Second, MaxPause: time.Minute}.withDefaults()
 	for failures := range 200 {
-		if p := r.pause(failures + 1); p <= 0 || p > time.Minute+1 || failures < 6 && p > time.Second<<failures+1 {
-			t.Fatalf("%d: %v", failures, p)
+		limit := time.Minute
+		if failures < 6 {
+			limit = time.Second << failures
+		}
+		var least, most time.Duration = limit, 0
+		for range 500 {
+			p := r.pause(failures + 1)
+			least, most = min(least, p), max(most, p)
+		}
+		if least <= 0 || least > limit/10 || most > limit+1 || most < limit/10*9 {
+			t.Fatalf("after %d failures the pauses are from %v to %v, of %v", failures+1, least, most, limit)
 		}
 	}
 	if s := fmt.Sprint(Retry{}.withDefaults()); s != "{12 1s 1h0m0s false}" {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,5 +220,38 @@ func TestOthersAreTold(t *testing.T) {
 	<-over
 	if wide := h.wide() - before; wide > n/2 { // the last of the others' may still be on its way
 		t.Errorf("it has looked at all of its lanes %d times for %d messages of its own", wide, n)
+	}
+}
+
+// TestNotificationsKeepTheirDistance: however fast a process publishes, others are told of it once in a while.
+func TestNotificationsKeepTheirDistance(t *testing.T) {
+	t.Parallel()
+	url := urututest.URL(t, urututest.InPostgres)
+	h, other := newHeard(t, url, false), openHeard(t, url, false, pgxdriver.New())
+	var told atomic.Int64
+	first := make(chan struct{}, 1)
+	ctx, stop := context.WithCancel(h.db.Context(t.Context()))
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = h.db.Listen(ctx, channel, func(string) { // until it is stopped
+			told.Add(1)
+			select {
+			case first <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	within(t, first)
+	began := time.Now()
+	for range 200 {
+		publishHeard(t, other, "theirs")
+		h.await("theirs")
+	}
+	took := time.Since(began)
+	stop()
+	<-over
+	if n, most := told.Load()-1, int64(took/notifyPause)+1; n < 1 || n > most {
+		t.Errorf("in %v there were %d notifications, not up to %d", took, n, most)
 	}
 }

@@ -29,7 +29,7 @@ type Incoming struct {
 
 // Receive puts messages that came from elsewhere into the queue of a destination, which is registered already, in one
 // transaction: once it returns nil, they are as safe as the database, and whoever brought them may forget them. A message
-// that was received before is dropped, whatever became of it. It returns how many were new.
+// that was received in the last seven days is dropped, whatever became of it. It returns how many were new.
 //
 // A message that cannot be stored is fault.Invalid, and nothing of the batch is stored.
 func Receive(ctx context.Context, destination string, batch []Incoming) (fresh int, err error) {

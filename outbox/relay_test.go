@@ -62,6 +62,16 @@ func (b *broker) wait(t *testing.T, n int) []string {
 	}
 }
 
+// left counts the messages and their failures.
+func left(t *testing.T, db *session.DB) (n int) {
+	t.Helper()
+	urututest.Do(t, db, func(ctx context.Context) error {
+		return session.From(ctx).QueryRowContext(ctx,
+			"SELECT (SELECT count(*) FROM urutu_message) + (SELECT count(*) FROM urutu_message_retry)").Scan(&n)
+	})
+	return n
+}
+
 // TestRelay: what a broker does not take, takes in part, or panics over is sent again, in order within its key, and
 // nothing is left in the end.
 func TestRelay(t *testing.T) {
@@ -114,6 +124,11 @@ func TestRelay(t *testing.T) {
 					want = 10 // the others were taken by the batch that is not counted, or by later ones
 				}
 				got := b.wait(t, want)
+				for deadline := time.Now().Add(20 * time.Second); left(t, db) > 0; time.Sleep(5 * time.Millisecond) {
+					if time.Now().After(deadline) {
+						t.Fatalf("%d messages and failures are left", left(t, db))
+					}
+				}
 				if err := e.Stop(t.Context()); err != nil {
 					t.Error(err)
 				}
