@@ -227,18 +227,18 @@ func (x *xmin) watch(ctx context.Context, hold time.Duration, db *database, say 
 	}
 	released := sync.OnceValue(release)
 	defer func() { err = errors.Join(err, released()) }()
-	var last [2]time.Duration
+	var worst [2]float64
 	for i := range xminWindows {
-		var r row
-		last, r, err = x.part(ctx, fmt.Sprintf("until %v", part*time.Duration(i+1)), part, db, say)
+		now, r, err := x.part(ctx, fmt.Sprintf("until %v", part*time.Duration(i+1)), part, db, say)
 		if err != nil {
 			return t, err
 		}
+		drift := now.since(before)
+		worst = [2]float64{max(worst[0], drift[0]), max(worst[1], drift[1])}
 		t.Rows = append(t.Rows, r)
 	}
 	t.Rows[xminWindows].Goals = []goal{
-		atMost("p99 of handlers ≤ %sx", last[0].Seconds()/before[0].Seconds(), 2),
-		atMost("of the broker ≤ %sx", last[1].Seconds()/before[1].Seconds(), 2),
+		atMost("p99 of handlers beside an INSERT's ≤ %sx in each part", worst[0], 2), atMost("of the broker ≤ %sx", worst[1], 2),
 	}
 	if err := released(); err != nil {
 		return t, err
@@ -261,26 +261,35 @@ func (x *xmin) idle(ctx context.Context, d time.Duration) error {
 }
 
 // part measures for a while. It returns both p99.
-func (x *xmin) part(ctx context.Context, name string, d time.Duration, db *database, say func(string, ...any)) (p99 [2]time.Duration, r row, err error) {
+func (x *xmin) part(ctx context.Context, name string, d time.Duration, db *database, say func(string, ...any)) (p p99, r row, err error) {
 	begin := time.Now()
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
-		return p99, r, ctx.Err()
+		return p, r, ctx.Err()
 	}
 	handled, sent := x.handled.take(), x.sent.take()
 	rate := float64(len(handled)+len(sent)) / time.Since(begin).Seconds()
-	p99 = [2]time.Duration{percentile(handled, 0.99), percentile(sent, 0.99)}
+	p = p99{percentile(handled, 0.99), percentile(sent, 0.99), percentile(x.plain.take(), 0.99)}
 	var size int64
 	if err := db.conn.QueryRow(ctx, "SELECT pg_total_relation_size('urutu_message')").Scan(&size); err != nil {
-		return p99, r, err
+		return p, r, err
 	}
 	r = row{Name: name, Figures: []string{
-		thousands(rate), duration(percentile(handled, 0.5)), duration(p99[0]), duration(percentile(sent, 0.5)), duration(p99[1]),
-		duration(percentile(x.plain.take(), 0.99)), fmt.Sprintf("%d MB", size>>20),
+		thousands(rate), duration(percentile(handled, 0.5)), duration(p.handled), duration(percentile(sent, 0.5)), duration(p.sent),
+		duration(p.plain), fmt.Sprintf("%d MB", size>>20),
 	}}
 	say("xmin: %s: %v", name, r.Figures)
-	return p99, r, x.failure()
+	return p, r, x.failure()
+}
+
+// p99 are the slowest hundredths of what was measured side by side.
+type p99 struct{ handled, sent, plain time.Duration }
+
+// since returns how much slower handling and sending have become than a plain INSERT has, which waits for the same disk.
+func (p p99) since(before p99) [2]float64 {
+	machine := p.plain.Seconds() / before.plain.Seconds()
+	return [2]float64{p.handled.Seconds() / before.handled.Seconds() / machine, p.sent.Seconds() / before.sent.Seconds() / machine}
 }
 
 // holdSnapshot opens a transaction that does nothing more than keep its snapshot, until it is released.
