@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestPageReadsWhatIsThere: each member of an item that the page's script names is in the answer that it asks for.
+// TestPageReadsWhatIsThere: each member of an item that the page's script names is in the answer that it asks for. What it makes
+// of them is in TestPageShowsPayments.
 func TestPageReadsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("page.html")
