@@ -201,7 +201,7 @@ func TestTripsOfTheFirstPublication(t *testing.T) {
 	}{
 		"installed":                {true, false, "1: select synchronous, stay; 1: select urutu_message_subscription, stay; 1: insert urutu_message, commit"},
 		"by others":                {false, false, "1: SELECT version FROM urutu_schema WHERE component = ?, stay; 1: select synchronous, stay; 1: select urutu_message_subscription, stay; 1: insert urutu_message, commit"},
-		"by a unit that has begun": {false, true, "1: SAVEPOINT urutu_ask, SELECT version FROM urutu_schema WHERE component = ?, RELEASE SAVEPOINT urutu_ask, stay; 1: SAVEPOINT urutu_ask, select synchronous, RELEASE SAVEPOINT urutu_ask, stay; 1: SAVEPOINT urutu_ask, select urutu_message_subscription, RELEASE SAVEPOINT urutu_ask, stay; 1: insert urutu_message, commit"},
+		"by a unit that has begun": {false, true, "1: SAVEPOINT urutu_ask, SELECT version FROM urutu_schema WHERE component = ?, ROLLBACK TO SAVEPOINT urutu_ask, RELEASE SAVEPOINT urutu_ask, stay; 1: SAVEPOINT urutu_ask, select synchronous, ROLLBACK TO SAVEPOINT urutu_ask, RELEASE SAVEPOINT urutu_ask, stay; 1: SAVEPOINT urutu_ask, select urutu_message_subscription, ROLLBACK TO SAVEPOINT urutu_ask, RELEASE SAVEPOINT urutu_ask, stay; 1: insert urutu_message, commit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

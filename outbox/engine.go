@@ -185,7 +185,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	return nil
 }
 
-// register stores the destinations and what they subscribe to, and reads their numbers.
+// register stores the destinations and what they subscribe to, in order, as other processes do, and reads their numbers.
 func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) error {
 	destinations, subscriptions, lanes, leases := registerDestination(d), registerSubscription(d), registerLanes(d), registerLeases(d)
 	number := prepare(d, "select urutu_message_destination", "SELECT id FROM urutu_message_destination WHERE name = ?1", types(tText), tInt)
@@ -195,7 +195,8 @@ func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) err
 		script.Statements = append(script.Statements, st)
 		results = append(results, f)
 	}
-	for _, dest := range e.dests {
+	dests := slices.SortedFunc(slices.Values(e.dests), func(a, b *destination) int { return cmp.Compare(a.Destination, b.Destination) })
+	for _, dest := range dests {
 		if err := message.ValidateGroup(dest.Destination); err != nil {
 			return fault.Wrap(fault.Misconfigured, op, err)
 		}
@@ -206,8 +207,8 @@ func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) err
 		add(number.with(name), func(row []value.Value) { dest.id = int32(row[0].Int()) })
 	}
 	// Behind all lanes: [Relane] locks those first, and then a destination.
-	for _, dest := range e.dests {
-		for _, topic := range dest.Topics {
+	for _, dest := range dests {
+		for _, topic := range slices.Sorted(slices.Values(dest.Topics)) {
 			add(subscriptions.with(value.OfText(dest.Destination), value.OfText(topic)), nil)
 		}
 	}

@@ -269,7 +269,7 @@ func slotsOf(values []value.Value) (slots []int64) {
 type delayed struct {
 	once    sync.Once
 	queries [2 * times]*query // by the number of an Again
-	lock    *query            // of some that are unique while they wait; nil where there is one writer
+	lock    *query            // of those that are unique while they wait; nil where there is one writer
 	dropped func(n int64, topics ...string)
 }
 
@@ -333,13 +333,13 @@ func conflict(d dialect.Dialect, again Again) string {
 }
 
 // Statements implements session.Writer. Each message is a statement of its own, in the order in which they were published,
-// since two of them may meet. Who writes some that are unique, takes their locks before: two units that publish them in different
-// orders would wait for each other.
+// since two of them may meet. Locks of those that are unique come before: units that publish them in different orders, or for
+// destinations that they have in common in different orders, would wait for each other.
 func (w *delayed) Statements(d dialect.Dialect, values []value.Value) []session.Written {
 	w.once.Do(func() { w.prepare(d) })
 	n := len(delayedTypes)
 	var list []session.Written
-	if locks := oncesOf(values); w.lock != nil && len(locks) > 1 {
+	if locks := oncesOf(values); w.lock != nil && len(locks) > 0 {
 		list = append(list, session.Written{Statement: w.lock.lists([][]value.Value{nil, ofInts(locks)}, value.OfInt(onceSpace), value.Value{})})
 	}
 	for ; len(values) > 0; values = values[n+1:] {

@@ -83,7 +83,8 @@ func stateOf(ctx context.Context, op string) (*state, error) {
 
 // checkDurable refuses a database whose crash can undo commits whose messages have left by then, or says so once.
 func (h *state) checkDurable(ctx context.Context, op string, d dialect.Dialect) error {
-	text, safe := "SELECT CASE WHEN current_setting('fsync') = 'off' THEN 'off' ELSE current_setting('synchronous_commit') END",
+	text, safe := "SELECT CASE WHEN current_setting('fsync') = 'off' THEN 'off' ELSE reset_val END"+
+		" FROM pg_settings WHERE name = 'synchronous_commit'",
 		func(v value.Value) bool { return v.Str() != "off" }
 	if d.Name() == "sqlite" {
 		text, safe = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous", func(v value.Value) bool { return v.Str() >= "2" }

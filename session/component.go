@@ -27,7 +27,7 @@ type Writer interface {
 // SnapshotWriter is a [Writer] whose statements read what may have changed since a transaction's snapshot was taken.
 type SnapshotWriter interface {
 	Writer
-	// Current returns what follows the statements where all of a transaction's have one snapshot, with REPEATABLE READ and
+	// Current returns what follows the statements of all writers where all of a transaction's have one snapshot, with REPEATABLE READ and
 	// SERIALIZABLE: it fails where what they have read is not current any more. Its values are those of the statements.
 	Current(d dialect.Dialect, values []value.Value) []Written
 }
@@ -47,7 +47,7 @@ func StageFor(ctx context.Context, w Writer, values ...value.Value) error {
 	return stageFor(ctx, "session.StageFor", stagedRows{Rows: Rows{Values: values}, by: w})
 }
 
-// StageEarly is [StageFor] for what is written before the rows of other writers: what takes locks that others of its kind
+// StageEarly is [StageFor] for what is written before the rows of other writers, but behind those of [StageUnit]: what takes locks that others of its kind
 // wait for, in whatever order units have staged.
 func StageEarly(ctx context.Context, w Writer, values ...value.Value) error {
 	return stageFor(ctx, "session.StageEarly", stagedRows{Rows: Rows{Values: values}, by: w, turn: early})
@@ -68,8 +68,9 @@ func stageFor(ctx context.Context, op string, r stagedRows) error {
 	return s.stage(op, r)
 }
 
-// emitWriters appends what writers make of their rows, each in its turn.
+// emitWriters appends what writers make of their rows, each in its turn, and then what they have read.
 func (s *Session) emitWriters(b *burst) {
+	var read []Written
 	for _, turn := range turns {
 		for i, r := range s.staged {
 			if r.by == nil || r.turn != turn || s.emitted(i) {
@@ -83,10 +84,11 @@ func (s *Session) emitWriters(b *burst) {
 			}
 			b.addWritten(r.by.Statements(s.conn.d, values))
 			if w, ok := r.by.(SnapshotWriter); ok && s.opts.Isolation > uow.ReadCommitted {
-				b.addWritten(w.Current(s.conn.d, values))
+				read = append(read, w.Current(s.conn.d, values)...)
 			}
 		}
 	}
+	b.addWritten(read)
 }
 
 func (b *burst) addWritten(list []Written) {
@@ -142,12 +144,10 @@ func (db *DB) Run(ctx context.Context, op string, access driver.Access, script *
 }
 
 // Ask is [DB.Run] for what a unit has to know before it goes on, and which only reads. A unit that holds a connection asks over
-// it: it never waits for a second one while others like it hold all there are. Nothing of the unit has failed where Ask has.
+// it, and so does not wait for a second one while others like it hold all there are; where rows or a stream of it are open, and
+// in a unit inside of another one, it takes one from the pool. Of the unit nothing fails with it, unless its connection is lost.
 func (db *DB) Ask(ctx context.Context, op string, script *driver.Script, r driver.Results) error {
-	s, err := db.holder(ctx, op)
-	if err != nil {
-		return err
-	}
+	s := db.holder(ctx, op)
 	if s == nil {
 		return db.Run(ctx, op, driver.Read, script, r)
 	}
@@ -156,35 +156,40 @@ func (db *DB) Ask(ctx context.Context, op string, script *driver.Script, r drive
 }
 
 // holder enters the session of ctx if it holds a connection that is free for a script, and returns nil if not.
-func (db *DB) holder(ctx context.Context, op string) (*Session, error) {
+func (db *DB) holder(ctx context.Context, op string) *Session {
 	sc := scope.From(ctx)
 	unit, inside := sc.Unit.(*uow.Unit)
 	c, err := db.connection(op, Name(sc.Connection))
 	if err != nil || !inside || sc.Home != any(db) || enlisted(unit, c) == nil {
-		return nil, err
+		return nil
 	}
 	s, err := enter(ctx, op)
 	if err != nil {
-		return nil, err
+		return nil // whatever the unit does next says why
 	}
 	if s.held != nil && s.betweenRows(op) == nil {
-		return s, nil
+		return s
 	}
 	s.leave(ctx)
-	return nil, nil //nolint:nilnil // there is none
+	return nil
 }
 
-// aside runs a script on the connection that the session holds, in a savepoint of the database's.
+// aside runs a script on the connection that the session holds, in a savepoint of the database's, to which it goes back either
+// way: so the transaction keeps no locks of it.
 func (s *Session) aside(ctx context.Context, op string, script *driver.Script, r driver.Results) error {
-	const name = "urutu_ask"
-	inside := &Savepoint{name: name}
+	inside := &Savepoint{name: "urutu_ask"}
+	var refused error
 	b := &burst{}
 	b.add(control("SAVEPOINT ", inside), nil)
 	for i, st := range script.Statements {
-		b.add(st, answer{r, i})
+		b.add(st, answer{r, i, &refused})
 	}
+	b.add(control("ROLLBACK TO SAVEPOINT ", inside), nil)
 	b.add(control("RELEASE SAVEPOINT ", inside), nil)
 	err := s.exchange(ctx, op, b, driver.Stay)
+	if err == nil {
+		return s.wrap(op, refused)
+	}
 	if s.failed == nil || !s.inTx {
 		return err
 	}
@@ -193,20 +198,34 @@ func (s *Session) aside(ctx context.Context, op string, script *driver.Script, r
 	undo := &burst{}
 	undo.add(control("ROLLBACK TO SAVEPOINT ", inside), nil)
 	undo.add(control("RELEASE SAVEPOINT ", inside), nil)
-	if s.exchange(ctx, op, undo, driver.Stay) != nil {
+	detached, cancel := detached(ctx, cleanupTimeout)
+	defer cancel()
+	if s.exchange(detached, op, undo, driver.Stay) != nil {
 		s.failed = failed
 	}
 	return err
 }
 
-// answer hands on what one statement of a script brings back.
+// answer hands on what one statement of a script brings back, as long as nothing was refused.
 type answer struct {
-	to driver.Results
-	i  int
+	to      driver.Results
+	i       int
+	refused *error
 }
 
-func (a answer) row(cells []value.Value) error     { return a.to.Row(a.i, cells) }
-func (a answer) done(affected, lastID int64) error { return a.to.Done(a.i, affected, lastID) }
+func (a answer) row(cells []value.Value) error {
+	if *a.refused == nil {
+		*a.refused = a.to.Row(a.i, cells)
+	}
+	return nil
+}
+
+func (a answer) done(affected, lastID int64) error {
+	if *a.refused == nil {
+		*a.refused = a.to.Done(a.i, affected, lastID)
+	}
+	return nil
+}
 
 // lend takes a connection from the pool, for which it waits no longer than the pool's own timeout.
 func (c *connection) lend(ctx context.Context, access driver.Access) (driver.Conn, error) {
@@ -290,10 +309,10 @@ func (db *DB) Installed(ctx context.Context, c Component) (bool, error) {
 	case "":
 		conn.installed.Store(c.Name, int(v.v.Int()))
 		return int(v.v.Int()) >= len(c.Steps), nil
-	case fault.ConnectionLost, fault.PoolTimeout, fault.Canceled, fault.StatementTimeout, fault.LockTimeout:
-		return false, err
+	case fault.Internal: // there is no table to ask
+		return false, nil
 	}
-	return false, nil // there is no table to ask
+	return false, err
 }
 
 // Home returns the DB of ctx and the name of the connection that ctx chose. Outside of [DB.Context] and of units it is

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -37,6 +38,8 @@ var componentCases = []testCase{
 	{"the_errors_of_a_script_are_named", withFixture(runErrors)},
 	{"a_question_of_a_unit", withFixture(askOnItsOwn)},
 	{"a_question_that_fails", withFixture(askInVain)},
+	{"a_question_that_is_broken_off", withFixture(askBrokenOff)},
+	{"what_writers_have_read_comes_last", withFixture(writersRead)},
 	{"rows_that_must_not_wait_are_early", withFixture(writersEarly)},
 	{"what_is_installed", withFixture(installedOrNot)},
 	{"one_value_for_each_connection", withFixture(localValues)},
@@ -493,7 +496,92 @@ func askInVain(t *testing.T, f *fixture) {
 		t.Errorf("no connection says %v", err)
 	}
 	wantParents(t, f, "1 2")
+	refused := errors.New("refused")
+	err := f.Do(t.Context(), func(ctx context.Context) error {
+		must(t, errors.Join(session.Add(ctx, &Parent{Name: "3"}), session.Flush(ctx)))
+		for range 2 { // what it was told is no matter of the database
+			if err := f.Ask(ctx, "test.Ask", askFor("parents"), refuses{refused}); !errors.Is(err, refused) {
+				t.Errorf("who refuses the answer gets %v", err)
+			}
+		}
+		must(t, session.Flush(ctx))
+		_, err := session.From(ctx).ExecContext(ctx, "INSERT INTO nowhere VALUES (1)")
+		var got names
+		if err := f.Ask(ctx, "test.Ask", askFor("parents"), &got); err != nil || strings.Join(got.list, " ") != "1 2" {
+			t.Errorf("a unit that has failed is answered %q, %v", got.list, err)
+		}
+		return err
+	})
+	if err == nil {
+		t.Error("the unit succeeded")
+	}
 	wantIdle(t, f.DB)
+}
+
+// refuses is who refuses every row.
+type refuses struct{ err error }
+
+func (r refuses) Row(int, []driver.Cell) error { return r.err }
+
+func (r refuses) Done(int, int64, int64) error { return nil }
+
+// A unit goes on where a question took too long and its caller has gone.
+func askBrokenOff(t *testing.T, f *fixture) {
+	d, err := f.Dialect(t.Context())
+	must(t, err)
+	long := "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT count(*) FROM n"
+	if d.Name() == "postgres" {
+		long = "SELECT 1 FROM pg_sleep(60)"
+	}
+	script := &driver.Script{Statements: []driver.Statement{{SQL: long, Result: []value.Type{value.TypeInt64}}}}
+	f.do(t, func(ctx context.Context) error {
+		must(t, errors.Join(session.Add(ctx, &Parent{Name: "1"}), session.Flush(ctx)))
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		if err := f.Ask(short, "test.Ask", script, &names{}); err == nil {
+			t.Error("there is an answer")
+		}
+		return session.Add(ctx, &Parent{Name: "2"})
+	})
+	wantParents(t, f, "1 2")
+	wantIdle(t, f.DB)
+}
+
+// reader is a writer that has read something.
+type reader string
+
+func (r reader) Statements(_ dialect.Dialect, _ []value.Value) []session.Written {
+	return r.touch("writes")
+}
+
+func (r reader) Current(_ dialect.Dialect, _ []value.Value) []session.Written {
+	return r.touch("has read")
+}
+
+func (r reader) touch(what string) []session.Written {
+	return []session.Written{{Statement: driver.Statement{SQL: "UPDATE parents SET name = name WHERE name = '" + string(r) + " " + what + "'"}}}
+}
+
+// Where all of a transaction has one snapshot, what was read is looked at behind everything that was written.
+func writersRead(t *testing.T, f *fixture) {
+	for isolation, want := range map[uow.Isolation]string{
+		uow.ReadCommitted:  "early writes, late writes",
+		uow.RepeatableRead: "early writes, late writes, early has read, late has read",
+	} {
+		f.reset()
+		must(t, f.Do(t.Context(), func(ctx context.Context) error {
+			return errors.Join(session.StageFor(ctx, reader("late")), session.StageEarly(ctx, reader("early")))
+		}, uow.Options{Isolation: isolation}))
+		var order []string
+		for _, part := range strings.Split(strings.Join(f.trips(), ""), "'")[1:] {
+			if strings.HasPrefix(part, "early ") || strings.HasPrefix(part, "late ") {
+				order = append(order, part)
+			}
+		}
+		if got := strings.Join(order, ", "); got != want {
+			t.Errorf("%v: %s, want %s", isolation, got, want)
+		}
+	}
 }
 
 // turns notes when its rows are written, and what they are.

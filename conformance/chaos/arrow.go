@@ -3,10 +3,12 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	sqldriver "database/sql/driver"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -54,16 +56,15 @@ func (r *Rig) Arrows() (list []string) {
 	return list
 }
 
-// next returns the one of some arrows that was aimed at least often.
+// next returns the one of some arrows at which the least has happened; of several, the one that was aimed at least often.
 func (r *Rig) next(of string, arrows []string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	best := 0
-	for i, at := range rand.Perm(len(arrows)) {
-		if i == 0 || r.aimed[of+arrows[at]] < r.aimed[of+arrows[best]] {
-			best = at
-		}
-	}
+	order := rand.Perm(len(arrows))
+	best := slices.MinFunc(order, func(a, b int) int {
+		a1, b1 := of+arrows[a], of+arrows[b]
+		return cmp.Or(cmp.Compare(r.strikes[a1], r.strikes[b1]), cmp.Compare(r.aimed[a1], r.aimed[b1]))
+	})
 	r.aimed[of+arrows[best]]++
 	return best
 }
@@ -85,12 +86,16 @@ func (r *Rig) catch(ctx context.Context, name string) {
 		return
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // the server may have fallen
-	at := rand.N(len(databaseArrows))
+	var names []string
+	for _, a := range databaseArrows {
+		names = append(names, a.name)
+	}
+	at := r.next("", names)
 	pid, victim, err := caught(within, conn, at)
 	if err != nil {
 		return
 	}
-	arrow := databaseArrows[at].name
+	arrow := names[at]
 	how := rand.N(5)
 	for _, s := range r.slots {
 		if p := s.current(); how < 2 && p.name == victim {
@@ -106,7 +111,8 @@ func (r *Rig) catch(ctx context.Context, name string) {
 		r.fall(ctx, "fall")
 		return
 	}
-	if _, err := conn.Exec(within, "SELECT pg_terminate_backend($1)", pid); err == nil {
+	var ended bool
+	if err := conn.QueryRow(within, "SELECT pg_terminate_backend($1)", pid).Scan(&ended); err == nil && ended {
 		r.note(name, "%s at %s: its connection ends", victim, arrow)
 		r.struck(arrow)
 	}

@@ -164,7 +164,7 @@ func (l *life) arrow(name string) {
 	}
 }
 
-// diedAt is the last line of a process that dies by itself, with the arrow behind it.
+// diedAt begins a line of a process that dies by itself, with the arrow behind it.
 const diedAt = "died at "
 
 // die ends the process as kill -9 does: nothing runs any more, not even deferred functions.

@@ -102,9 +102,9 @@ func (s *slot) watch(p *process, log io.Closer, started chan<- error) {
 	_ = log.Close()
 	s.mu.Lock()
 	switch {
-	case err != nil && p.doomed:
+	case err != nil && p.doomed && killed(p):
 		s.rig.died(s.role, tail(filepath.Join(s.rig.dir, p.name+".log")))
-	case err != nil:
+	case err != nil && !p.doomed:
 		s.rig.wrong("%s ended by itself: %v\n%s", p.name, err, tail(filepath.Join(s.rig.dir, p.name+".log")))
 	}
 	pause, ended := p.respawn, s.ended
@@ -119,10 +119,17 @@ func (s *slot) watch(p *process, log io.Closer, started chan<- error) {
 	}
 }
 
+// killed reports whether it was a signal that has ended a process.
+func killed(p *process) bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled()
+}
+
 // died counts a death, and where it was.
 func (r *Rig) died(role, log string) {
 	if _, arrow, ok := strings.Cut(log, "\n"+diedAt); ok {
-		r.struck(role + " " + strings.TrimSpace(arrow))
+		arrow, _, _ = strings.Cut(arrow, "\n") // another goroutine may have come there too
+		r.struck(role + " " + arrow)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -60,7 +60,7 @@ type Rig struct {
 	mu        sync.Mutex // protects what follows
 	found     []string
 	cycles    map[string]int
-	aimed     map[string]int // by role and arrow: processes that were told to die there
+	aimed     map[string]int // by arrow, and the role of who is there
 	strikes   map[string]int // by arrow: what happened there
 	deaths    int            // of processes
 	takeovers []takeover
