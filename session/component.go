@@ -27,8 +27,9 @@ type Writer interface {
 // SnapshotWriter is a [Writer] whose statements read what may have changed since a transaction's snapshot was taken.
 type SnapshotWriter interface {
 	Writer
-	// Current returns what follows the statements of all writers where all of a transaction's have one snapshot, with REPEATABLE READ and
-	// SERIALIZABLE: it fails where what they have read is not current any more. Its values are those of the statements.
+	// Current returns what follows the statements of all writers where all of a transaction's have one snapshot, with
+	// REPEATABLE READ and SERIALIZABLE: it fails where what they have read is not current any more. Its values are those of the
+	// statements.
 	Current(d dialect.Dialect, values []value.Value) []Written
 }
 
@@ -47,8 +48,8 @@ func StageFor(ctx context.Context, w Writer, values ...value.Value) error {
 	return stageFor(ctx, "session.StageFor", stagedRows{Rows: Rows{Values: values}, by: w})
 }
 
-// StageEarly is [StageFor] for what is written before the rows of other writers, but behind those of [StageUnit]: what takes locks that others of its kind
-// wait for, in whatever order units have staged.
+// StageEarly is [StageFor] for what is written before the rows of other writers, but behind those of [StageUnit]: what takes
+// locks that others of its kind wait for, in whatever order units have staged.
 func StageEarly(ctx context.Context, w Writer, values ...value.Value) error {
 	return stageFor(ctx, "session.StageEarly", stagedRows{Rows: Rows{Values: values}, by: w, turn: early})
 }
