@@ -125,7 +125,7 @@ func TestXminIsMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Rows) != 2+xminWindows || len(got.Rows[xminWindows].Goals) != 2 {
+	if len(got.Rows) != 2+xminWindows || len(got.Rows[xminWindows].Goals) != 3 {
 		t.Errorf("%+v", got)
 	}
 	for _, r := range got.Rows {
