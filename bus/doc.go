@@ -23,8 +23,8 @@
 // side by side, as many as [Handler] says. [Options] delay a message, and keep it unique while it waits.
 //
 // The queue is the database itself, by package outbox. Publishing adds no round trip to a unit, but for the first one of a
-// process and of each event that requires a subscription; handling a message takes one. A broker is needed only between databases: [Bus.Receive] takes in what it brings, and handlers see no
-// difference.
+// process and of each event that requires a subscription; handling a message takes one. A broker is needed only between
+// databases: [Bus.Receive] takes in what it brings, and handlers see no difference.
 //
 // # Lifecycle
 //

@@ -190,6 +190,14 @@ func TestTripsOfHandling(t *testing.T) {
 	f.want(t, "8 0 0")
 }
 
+// need makes a group known that hears Needed, whose worker does not run.
+func (f *fixture) need(t *testing.T) {
+	t.Helper()
+	b := f.bus()
+	bus.Handle(b, func(context.Context, Needed) error { return nil }, bus.Handler{Group: "one"})
+	stop(t, start(t, b))
+}
+
 // TestTripsOfTheFirstPublication: a process asks once how the database commits, and for each event that needs a subscription
 // whether there is one; for the tables only where it has not installed them. A unit that holds a connection asks over that,
 // so that units do not wait for a second one while they hold all there are.
@@ -206,9 +214,7 @@ func TestTripsOfTheFirstPublication(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := open(t, urututest.InPostgres)
-			b := f.bus()
-			bus.Handle(b, func(context.Context, Needed) error { return nil }, bus.Handler{Group: "one"})
-			stop(t, start(t, b))
+			f.need(t)
 			p, seen := f.throughMeter(t)
 			if c.install {
 				must(t, p.Install(t.Context(), outbox.Component()))
@@ -233,9 +239,7 @@ func TestTripsOfTheFirstPublication(t *testing.T) {
 // TestFirstPublicationsOfAFullPool: as many units as there are connections hold them all, and publish for the first time.
 func TestFirstPublicationsOfAFullPool(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		b := f.bus()
-		bus.Handle(b, func(context.Context, Needed) error { return nil }, bus.Handler{Group: "one"})
-		stop(t, start(t, b))
+		f.need(t)
 		n := 4
 		if f.database == urututest.InSQLite {
 			n = 1 // there is one that writes

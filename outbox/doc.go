@@ -14,9 +14,9 @@
 //
 // # Tables
 //
-// [Component] makes them. A message is inserted and deleted, and never changed but by [Relane]. What fails is noted beside it, and what
-// waits for its time waits in a table of its own, from where it becomes ready. On PostgreSQL these tables keep some pages
-// while they are empty, so that no plan that is made then reads a backlog as a whole later.
+// [Component] makes them. A message is inserted and deleted, and never changed but by [Relane]. What fails is noted beside
+// it, and what waits for its time waits in a table of its own, from where it becomes ready. On PostgreSQL these tables keep
+// some pages while they are empty, so that no plan that is made then reads a backlog as a whole later.
 //
 // A destination's messages are spread over lanes, by their keys. Each lane is looked after by one process at a time, which
 // holds a lease on it; processes share the lanes evenly, and take over those of one that has died when the lease ends,

@@ -195,8 +195,7 @@ func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) err
 		script.Statements = append(script.Statements, st)
 		results = append(results, f)
 	}
-	dests := slices.SortedFunc(slices.Values(e.dests), func(a, b *destination) int { return cmp.Compare(a.Destination, b.Destination) })
-	for _, dest := range dests {
+	for _, dest := range e.dests {
 		if err := message.ValidateGroup(dest.Destination); err != nil {
 			return fault.Wrap(fault.Misconfigured, op, err)
 		}
@@ -207,7 +206,7 @@ func (e *Engine) register(ctx context.Context, op string, d dialect.Dialect) err
 		add(number.with(name), func(row []value.Value) { dest.id = int32(row[0].Int()) })
 	}
 	// Behind all lanes: [Relane] locks those first, and then a destination.
-	for _, dest := range dests {
+	for _, dest := range e.dests {
 		for _, topic := range slices.Sorted(slices.Values(dest.Topics)) {
 			add(subscriptions.with(value.OfText(dest.Destination), value.OfText(topic)), nil)
 		}

@@ -144,90 +144,6 @@ func (db *DB) Run(ctx context.Context, op string, access driver.Access, script *
 	return s.explain(op, conn.Run(ctx, script, r), &burst{})
 }
 
-// Ask is [DB.Run] for what a unit has to know before it goes on, and which only reads. A unit that holds a connection asks over
-// it, and so does not wait for a second one while others like it hold all there are; where rows or a stream of it are open, and
-// in a unit inside of another one, it takes one from the pool. Of the unit nothing fails with it, unless its connection is lost.
-func (db *DB) Ask(ctx context.Context, op string, script *driver.Script, r driver.Results) error {
-	s := db.holder(ctx, op)
-	if s == nil {
-		return db.Run(ctx, op, driver.Read, script, r)
-	}
-	defer s.leave(ctx)
-	return s.aside(ctx, op, script, r)
-}
-
-// holder enters the session of ctx if it holds a connection that is free for a script, and returns nil if not.
-func (db *DB) holder(ctx context.Context, op string) *Session {
-	sc := scope.From(ctx)
-	unit, inside := sc.Unit.(*uow.Unit)
-	c, err := db.connection(op, Name(sc.Connection))
-	if err != nil || !inside || sc.Home != any(db) || enlisted(unit, c) == nil {
-		return nil
-	}
-	s, err := enter(ctx, op)
-	if err != nil {
-		return nil // whatever the unit does next says why
-	}
-	if s.held != nil && s.betweenRows(op) == nil {
-		return s
-	}
-	s.leave(ctx)
-	return nil
-}
-
-// aside runs a script on the connection that the session holds, in a savepoint of the database's, to which it goes back either
-// way: so the transaction keeps no locks of it.
-func (s *Session) aside(ctx context.Context, op string, script *driver.Script, r driver.Results) error {
-	inside := &Savepoint{name: "urutu_ask"}
-	var refused error
-	b := &burst{}
-	b.add(control("SAVEPOINT ", inside), nil)
-	for i, st := range script.Statements {
-		b.add(st, answer{r, i, &refused})
-	}
-	b.add(control("ROLLBACK TO SAVEPOINT ", inside), nil)
-	b.add(control("RELEASE SAVEPOINT ", inside), nil)
-	err := s.exchange(ctx, op, b, driver.Stay)
-	if err == nil {
-		return s.wrap(op, refused)
-	}
-	if s.failed == nil || !s.inTx {
-		return err
-	}
-	failed := s.failed
-	s.failed = nil
-	undo := &burst{}
-	undo.add(control("ROLLBACK TO SAVEPOINT ", inside), nil)
-	undo.add(control("RELEASE SAVEPOINT ", inside), nil)
-	detached, cancel := detached(ctx, cleanupTimeout)
-	defer cancel()
-	if s.exchange(detached, op, undo, driver.Stay) != nil {
-		s.failed = failed
-	}
-	return err
-}
-
-// answer hands on what one statement of a script brings back, as long as nothing was refused.
-type answer struct {
-	to      driver.Results
-	i       int
-	refused *error
-}
-
-func (a answer) row(cells []value.Value) error {
-	if *a.refused == nil {
-		*a.refused = a.to.Row(a.i, cells)
-	}
-	return nil
-}
-
-func (a answer) done(affected, lastID int64) error {
-	if *a.refused == nil {
-		*a.refused = a.to.Done(a.i, affected, lastID)
-	}
-	return nil
-}
-
 // lend takes a connection from the pool, for which it waits no longer than the pool's own timeout.
 func (c *connection) lend(ctx context.Context, access driver.Access) (driver.Conn, error) {
 	if c.waits == nil {
@@ -302,14 +218,11 @@ func (db *DB) Installed(ctx context.Context, c Component) (bool, error) {
 	if v, ok := conn.installed.Load(c.Name); ok && v.(int) >= len(c.Steps) {
 		return true, nil
 	}
-	var v scalar
-	b := &burst{}
-	b.add(versionOf(conn.d, c, dialect.NoLock), &v)
-	err = db.Ask(ctx, op, &driver.Script{Statements: b.stmts}, b)
+	v, err := db.installed(ctx, op, conn, c)
 	switch fault.KindOf(err) {
 	case "":
-		conn.installed.Store(c.Name, int(v.v.Int()))
-		return int(v.v.Int()) >= len(c.Steps), nil
+		conn.installed.Store(c.Name, v)
+		return v >= len(c.Steps), nil
 	case fault.Internal: // there is no table to ask
 		return false, nil
 	}

@@ -45,7 +45,7 @@ func (db *DB) Install(ctx context.Context, components ...Component) error {
 		return err
 	}
 	for _, component := range slices.Concat([]Component{markerComponent()}, components) {
-		if err := db.install(ctx, op, component); err != nil {
+		if err := db.install(ctx, op, c, component); err != nil {
 			return &fault.Error{
 				Kind: fault.KindOf(err), Op: op, Connection: string(c.cfg.Name), Err: fmt.Errorf("component %q: %w", component.Name, err),
 			}
@@ -56,11 +56,11 @@ func (db *DB) Install(ctx context.Context, components ...Component) error {
 }
 
 // install brings one component to its last version.
-func (db *DB) install(ctx context.Context, op string, c Component) error {
+func (db *DB) install(ctx context.Context, op string, conn *connection, c Component) error {
 	if c.Name == "" {
 		return fault.New(fault.Misconfigured, "a component has no name")
 	}
-	if v, err := db.installed(ctx, op, c); err == nil && v >= len(c.Steps) {
+	if v, err := db.installed(ctx, op, conn, c); err == nil && v >= len(c.Steps) {
 		return nil
 	}
 	if db.createSchema(ctx, op) != nil {
@@ -95,13 +95,11 @@ func (db *DB) installing(ctx context.Context, op string, fn func(ctx context.Con
 }
 
 // installed reads a component's version. It fails where nothing was ever installed.
-func (db *DB) installed(ctx context.Context, op string, c Component) (version int, err error) {
+func (db *DB) installed(ctx context.Context, op string, conn *connection, c Component) (version int, err error) {
 	var v scalar
-	err = db.installing(ctx, op, func(ctx context.Context, s *Session) error {
-		b := &burst{}
-		b.add(versionOf(s.conn.d, c, dialect.NoLock), &v)
-		return s.exchange(ctx, op, b, driver.Stay)
-	})
+	b := &burst{}
+	b.add(versionOf(conn.d, c, dialect.NoLock), &v)
+	err = db.Ask(ctx, op, &driver.Script{Statements: b.stmts}, b)
 	return int(v.v.Int()), err
 }
 

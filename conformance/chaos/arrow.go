@@ -41,19 +41,25 @@ func (r *Rig) arrowsOf(role string) []string {
 	return list
 }
 
-// Arrows are all at which the rig strikes, with the role of who is there where it dies by itself.
-func (r *Rig) Arrows() (list []string) {
+// targets are all at which the rig strikes, with the role of who is there where it dies by itself.
+func (r *Rig) targets() (list []string) {
 	for _, role := range []string{"writer", "worker"} {
 		for _, a := range r.arrowsOf(role) {
 			list = append(list, role+" "+a)
 		}
 	}
 	if r.database.host != "" {
-		for _, a := range databaseArrows {
-			list = append(list, a.name)
-		}
+		list = append(list, arrowNames()...)
 	}
 	return list
+}
+
+// arrowNames are those of the arrows inside of a transaction.
+func arrowNames() (names []string) {
+	for _, a := range databaseArrows {
+		names = append(names, a.name)
+	}
+	return names
 }
 
 // next returns the one of some arrows at which the least has happened; of several, the one that was aimed at least often.
@@ -86,10 +92,7 @@ func (r *Rig) catch(ctx context.Context, name string) {
 		return
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // the server may have fallen
-	var names []string
-	for _, a := range databaseArrows {
-		names = append(names, a.name)
-	}
+	names := arrowNames()
 	at := r.next("", names)
 	pid, victim, err := caught(within, conn, at)
 	if err != nil {

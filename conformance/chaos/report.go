@@ -57,7 +57,7 @@ func (r *Rig) report(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	report := &Report{Cycles: r.cycles, Strikes: map[string]int{}, Deaths: r.deaths, Wrong: r.found, Took: time.Since(r.began)}
-	for _, arrow := range r.Arrows() {
+	for _, arrow := range r.targets() {
 		report.Strikes[arrow] = r.strikes[arrow]
 	}
 	report.Counts, report.Findings = Check(l, s)
